@@ -1,0 +1,97 @@
+"""What is run and what happened: Program, Limits, Verdict and the one list of statuses for all languages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+MEBIBYTE = 1 << 20
+
+
+class Status(StrEnum):
+    """What a program did; the last three speak of us, not of the program."""
+
+    PASSED = "passed"
+    WRONG_ANSWER = "wrong_answer"
+    COMPILE_ERROR = "compile_error"
+    RUNTIME_ERROR = "runtime_error"
+    TIMEOUT = "timeout"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
+    FORBIDDEN = "forbidden"
+    SANDBOX_ERROR = "sandbox_error"
+    GENERATION_ERROR = "generation_error"
+    MISSING = "missing"
+
+    @property
+    def counts(self) -> bool:
+        """Whether this says something about the model; False where we, not the program, failed."""
+        return self not in OURS
+
+
+OURS = frozenset({Status.SANDBOX_ERROR, Status.GENERATION_ERROR, Status.MISSING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one program may use. CPU time judges; wall time only catches sleepers."""
+
+    cpu_seconds: float = 10.0
+    wall_seconds: float = 60.0
+    memory_bytes: int = 1024 * MEBIBYTE
+    processes: int = 64
+    file_bytes: int = 16 * MEBIBYTE
+    tmp_bytes: int = 64 * MEBIBYTE
+    open_files: int = 256
+    stack_bytes: int = 64 * MEBIBYTE
+    output_bytes: int = 64 * MEBIBYTE
+    """Bytes on stdout and stderr together after which the program is stopped with OUTPUT_LIMIT."""
+    kept_bytes: int = 4096
+    """Bytes of each stream kept in the Verdict: the first and the last half of this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One program to run and the tests that judge it."""
+
+    source: str
+    """The program under test, complete: prompt and completion already joined."""
+    tests: tuple[str, ...]
+    """Test sources, run in order in the program's namespace; each passes if it ends without an exception."""
+    language: str = "python"
+    module_name: str = "__main__"
+    """`__name__` while the program runs; decides whether `if __name__ == "__main__"` blocks run."""
+    limits: Limits = field(default_factory=Limits)
+
+    def sha256(self) -> str:
+        """Content hash over all that a verdict may depend on in the program itself."""
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What happened to one Program: all that a Score may depend on."""
+
+    status: Status
+    cpu_seconds: float = 0.0
+    """User and system time of the whole process tree."""
+    wall_seconds: float = 0.0
+    peak_memory_bytes: int | None = None
+    """Peak of the memory cgroup, or of the largest process where there is none; None if neither could be read."""
+    tests_passed: tuple[bool, ...] | None = None
+    """One entry per test in the Program's order, False for those never reached; None if no test started."""
+    judge: str = "inside"
+    """Where tests ran: `inside` the program's process, or `split` from it."""
+    isolation: str = "none"
+    error: str = ""
+    """One line: exception, signal or limit behind the status; empty when passed."""
+    stdout: str = ""
+    stderr: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every test passed, by evidence that the program did not write."""
+        return self.status is Status.PASSED

@@ -1,0 +1,26 @@
+"""The one thing that all sandboxes do: run a program under limits and say what happened."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from runners.program import Program, Verdict
+
+
+class Sandbox(Protocol):
+    """Runs untrusted programs, one at a time per instance; one contract suite holds for all implementations."""
+
+    isolation: str
+    """`full`, `rootless`, `restricted` or `none`."""
+
+    def run(self, program: Program) -> Verdict:
+        """Run one program to its verdict. Faults of the program are statuses; faults of ours are SANDBOX_ERROR."""
+        ...
+
+    def toolchain(self) -> str:
+        """What a verdict depends on besides the program: interpreter, harness and policy versions, as one string."""
+        ...
+
+    def close(self) -> None:
+        """Remove all that this instance left on the machine (control groups, directories)."""
+        ...
