@@ -36,7 +36,7 @@ JUDGED = [
     pa.field("error", pa.string(), nullable=False),
     pa.field("stdout_tail", pa.string(), nullable=False),
     pa.field("stderr_tail", pa.string(), nullable=False),
-    pa.field("score_pass", pa.float64()),  # null where we, not the program, failed
+    pa.field("score", pa.float64()),  # the headline of `scores`; null where we, not the program, failed
     pa.field("scores", pa.map_(pa.string(), pa.float64()), nullable=False),  # every named score of the benchmark
     pa.field("finished_at", pa.float64(), nullable=False),  # seconds since the epoch; the latest row of an id wins
 ]
