@@ -16,7 +16,9 @@ class UserError(Exception):
 class DataError(UserError):
     """A benchmark, samples or suite file that does not hold what its format promises."""
 
-    def __init__(self, path: Path | str, problem: str, *, line: int | None = None, field: str | None = None, cure: str = "") -> None:
+    def __init__(
+        self, path: Path | str, problem: str, *, line: int | None = None, field: str | None = None, cure: str = ""
+    ) -> None:
         """Build the message `path:line: field 'x': problem cure`."""
         where = str(path) if line is None else f"{path}:{line}"
         what = f"field '{field}': {problem}" if field else problem

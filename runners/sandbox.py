@@ -24,3 +24,10 @@ class Sandbox(Protocol):
     def close(self) -> None:
         """Remove all that this instance left on the machine (control groups, directories)."""
         ...
+
+
+def open_sandbox(isolation: str = "auto") -> Sandbox:
+    """The sandbox of a level; see `runners.isolation.open_sandbox`, which this calls."""
+    from runners import isolation as levels
+
+    return levels.open_sandbox(isolation)

@@ -1,0 +1,90 @@
+"""The Generate stage: a Ray actor that holds one model, completes prompts and commits them before they travel on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from actors.generator import Generator, Sampling
+from actors.parts import STOP_FILE, commit
+from actors.samples import COMPLETED_SCHEMA, GENERATION_SCHEMA, completion_row, prompt_of
+
+GENERATIONS = "generations"
+
+
+class Generate:
+    """Turns request rows into completed rows; a batch is one commit.
+
+    The model is loaded when the first row needs it: a resumed run that has every completion never loads one.
+    """
+
+    def __init__(self, run_dir: str, open_generator: Callable[[], Generator], sampling: Sampling) -> None:
+        """Remember how to load the model; `open_generator` is called in this process, once."""
+        self._directory = Path(run_dir)
+        self._open_generator = open_generator
+        self._sampling = sampling
+        self._generator: Generator | None = None
+        self._loop = asyncio.new_event_loop()
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Complete every prompt of a batch of REQUEST_SCHEMA rows; returns COMPLETED_SCHEMA rows."""
+        requests = batch.to_pylist()
+        if (self._directory / STOP_FILE).exists():
+            return COMPLETED_SCHEMA.empty_table()
+        completed = [self._stored(request) for request in requests]
+        fresh = self._loop.run_until_complete(self._generate([r for r in requests if r["generate"]]))
+        self._commit(fresh)
+        by_request = {row["request_id"]: row["completions"] for row in fresh}
+        for row in completed:
+            row["completions"] += by_request.get(row["request_id"], [])
+        return pa.Table.from_pylist(completed, schema=COMPLETED_SCHEMA)
+
+    def _stored(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The request's row with the completions that an earlier attempt has committed."""
+        wanted = {sample_id(request["request_id"], index): index for index in request["stored"]}
+        rows: dict[int, dict[str, Any]] = {}
+        for part in request["parts"]:
+            for row in pq.read_table(self._directory / GENERATIONS / part).to_pylist():
+                if row["sample_id"] in wanted and not row["generation_error"]:
+                    rows[wanted[row["sample_id"]]] = row
+        return _completed(request, [rows[index] for index in sorted(rows)])
+
+    async def _generate(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not requests:
+            return []
+        if self._generator is None:
+            self._generator = self._open_generator()
+        return list(await asyncio.gather(*(self._complete(self._generator, request) for request in requests)))
+
+    async def _complete(self, generator: Generator, request: dict[str, Any]) -> dict[str, Any]:
+        prompt, indexes = prompt_of(json.loads(request["prompt"])), request["generate"]
+        completions = await generator.generate(prompt, self._sampling, indexes)
+        rows = [completion_row(c, index) for c, index in zip(completions, indexes, strict=True)]
+        return _completed(request, rows)
+
+    def _commit(self, completed: list[dict[str, Any]]) -> None:
+        rows = [
+            {**{name: row[name] for name in ("benchmark", "task_id", "variant")}, **completion}
+            | {"sample_id": sample_id(row["request_id"], completion["sample_index"])}
+            for row in completed
+            for completion in row["completions"]
+        ]
+        if rows:
+            tokens = sum(row["completion_tokens"] or 0 for row in rows)
+            commit(self._directory / GENERATIONS, rows, GENERATION_SCHEMA, tokens=tokens)
+
+
+def sample_id(request_id: str, index: int) -> str:
+    """Identity of one sample: its request and its index."""
+    return f"{request_id}-{index}"
+
+
+def _completed(request: dict[str, Any], completions: list[dict[str, Any]]) -> dict[str, Any]:
+    names = ("request_id", "benchmark", "task_id", "variant")
+    return {**{name: request[name] for name in names}, "completions": completions}

@@ -1,0 +1,290 @@
+"""What `--model` may say: model specs, the options of back ends, the table of back ends, and how one is opened.
+
+Nothing here imports a back end until `open_generator` is called, so a plan is made and checked without torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.generator import Generator
+from actors.lineage import HUB_ID, Lineage, lineage_of_id, lineage_of_path
+from actors.replay_generator import ReplayFile
+from benchmarks.problem import Completion
+from runners.errors import UserError
+
+GENERATORS = {
+    "reference": "actors.reference_generator:ReferenceGenerator",
+    "replay": "actors.replay_generator:ReplayGenerator",
+    "transformers": "actors.transformers_generator:TransformersGenerator",
+    "openai": "actors.openai_generator:OpenAIGenerator",
+}
+"""Kind -> class. Installed plug-ins add kinds by entry points of group `codeassay.generators`."""
+
+ENTRY_POINTS = "codeassay.generators"
+
+EXAMPLES = {
+    "reference": "reference",
+    "replay": "replay:samples.jsonl.gz",
+    "transformers": "transformers:run7/step-1200",
+    "vllm": "vllm:run7/step-1200",
+    "openai": "openai:http://127.0.0.1:8000/v1#org/name",
+}
+
+FORMS = "reference, replay:FILE, transformers:PATH, vllm:PATH, openai:URL#MODEL, a checkpoint directory, or org/name"
+
+NO_VLLM = (
+    "vllm: this build generates with transformers (transformers:PATH), or through a vLLM server: start "
+    "`vllm serve PATH` and use openai:URL#MODEL, e.g. " + EXAMPLES["openai"]
+)
+
+INSTALL = {"vllm": "pip install 'codeassay[vllm]'"}
+"""Top-level module -> the command that brings it; other modules are named as they are."""
+
+OURS = ("actors", "benchmarks", "runners", "engine")
+
+
+class GeneratorOptions(BaseModel):
+    """How a back end is loaded and asked; each back end reads the fields that concern it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dtype: str = "auto"
+    """transformers, vllm: `auto` (what the checkpoint says), `float32`, `bfloat16` or `float16`."""
+    device: str = "auto"
+    """transformers: `auto`, `cpu`, `cuda` or `cuda:N`."""
+    batch_size: int = Field(default=16, ge=1)
+    """transformers: samples generated together."""
+    max_model_len: int | None = Field(default=None, ge=1)
+    """transformers, vllm: tokens of prompt and completion together; None is what the checkpoint says."""
+    chat_template: str | None = None
+    """transformers, vllm: Jinja text in place of the tokenizer's own template."""
+    trust_remote_code: bool = False
+    """transformers, vllm: whether Python code that lies in the checkpoint may run in this process."""
+    engine: dict[str, Any] = Field(default_factory=dict)
+    """vllm: any engine argument by its own name."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """openai: name of the environment variable that holds the key; unset or empty sends no key."""
+    concurrency: int = Field(default=32, ge=1)
+    """openai: requests in flight at once, per generator."""
+    timeout_seconds: float = Field(default=600.0, gt=0)
+    """openai: longest silence of the server within one request."""
+    max_retries: int = Field(default=6, ge=0)
+    """openai: further attempts after the first; their waits add up to about a minute at the default."""
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    """openai: fields added to each request's body; null takes a field out."""
+    allow_missing: bool = False
+    """replay: score the tasks that have samples and count the others as missing."""
+    allow_unknown: bool = False
+    """replay: pass over samples of tasks that the benchmark does not have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """One model, parsed: which back end, and what it is to load or call."""
+
+    kind: str
+    target: str = ""
+    """Path, hub id or URL, as given; empty for `reference`."""
+    model: str = ""
+    """For `openai`: the model's name on the server."""
+    is_hub_id: bool = False
+    """Whether target is `org/name` on the model hub and not a directory here."""
+
+    def __str__(self) -> str:
+        """The spec in its full form, which parses to the same record."""
+        text = f"{self.kind}:{self.target}" if self.target else self.kind
+        return f"{text}#{self.model}" if self.model else text
+
+    @property
+    def lineage(self) -> Lineage:
+        """Family, last name and training step, all read from the text alone."""
+        if self.model:
+            return lineage_of_id(self.model)
+        if self.is_hub_id:
+            return lineage_of_id(self.target)
+        return lineage_of_path(self.target) if self.target else Lineage(family=self.kind, last=self.kind)
+
+    @property
+    def name(self) -> str:
+        """Display name and folder under runs/: `<family>--<last>` of `[A-Za-z0-9._-]`, at most 100 characters."""
+        return self.lineage.name
+
+    @property
+    def family(self) -> str:
+        """What checkpoints of one training have in common; the experiment in tracking."""
+        return self.lineage.family
+
+    @property
+    def step(self) -> int | None:
+        """Training step in the name (step-12000, checkpoint-500, global_step500, iter_0001000); None without one."""
+        return self.lineage.step
+
+
+def generators() -> dict[str, str]:
+    """Kind -> "module:Class": the literal table first, then installed plug-ins; the table wins."""
+    return _plugins() | GENERATORS
+
+
+def parse_model(spec: str) -> ModelSpec:
+    """Read one model spec; explicit kinds are read without looking at the disk, except to tell a path from a hub id.
+
+    Raises:
+        UserError: the text has none of the known forms; the message names them and the nearest kind.
+    """
+    text = spec.strip()
+    kind, colon, target = text.partition(":")
+    if kind in ("http", "https"):
+        raise UserError(f"a URL alone is no model: write openai:URL#MODEL, e.g. {EXAMPLES['openai']}")
+    if kind not in generators() and kind != "vllm":
+        return _parse_bare(text)
+    if kind == "vllm" and kind not in generators():
+        raise UserError(NO_VLLM)
+    if kind == "reference":
+        return _parse_reference(text, target)
+    if not colon or not target:
+        raise UserError(
+            f"model '{text}': {kind} needs something after the colon, e.g. {EXAMPLES.get(kind, kind + ':TARGET')}"
+        )
+    if kind == "openai":
+        return _parse_openai(target)
+    return ModelSpec(kind=kind, target=target, is_hub_id=kind in ("transformers", "vllm") and _is_hub_id(target))
+
+
+def local_kind() -> str:
+    """Kind of a bare path: vllm where the table has it, it is installed and a GPU is here; else transformers.
+
+    The machine that parses decides. A driver without a GPU names the kind: `vllm:PATH`.
+    """
+    has_gpu = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
+    installed = "vllm" in generators() and importlib.util.find_spec("vllm") is not None
+    return "vllm" if installed and has_gpu else "transformers"
+
+
+def open_generator(
+    spec: ModelSpec,
+    options: GeneratorOptions,
+    references: Mapping[tuple[str, str], Completion],
+    *,
+    stored: ReplayFile | None = None,
+) -> Generator:
+    """Load the back end and give a generator that is ready.
+
+    Args:
+        spec: which model.
+        options: how to load and ask it.
+        references: canonical solutions by (task_id, variant); read by kind `reference` alone.
+        stored: the file as the driver loaded and checked it, for kind `replay`; None reads it here, unchecked against
+            the benchmark's task ids.
+
+    Raises:
+        UserError: the back end is not installed, or cannot load what the spec names.
+    """
+    backend = _load(spec.kind)
+    match spec.kind:
+        case "reference":
+            opened = backend(references)
+        case "replay":
+            opened = backend(stored or ReplayFile.load(Path(spec.target), None))
+        case "openai":
+            opened = backend(spec.target, spec.model, options)
+        case "transformers":
+            opened = backend(
+                spec.target if spec.is_hub_id else str(Path(spec.target).expanduser()),
+                dtype=options.dtype,
+                device=options.device,
+                batch_size=options.batch_size,
+                max_model_len=options.max_model_len,
+                chat_template=options.chat_template,
+                trust_remote_code=options.trust_remote_code,
+            )
+        case _:
+            opened = backend(spec, options)
+    return cast(Generator, opened)
+
+
+@cache
+def _plugins() -> dict[str, str]:
+    return {entry.name: entry.value for entry in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def _parse_reference(text: str, target: str) -> ModelSpec:
+    if target:
+        raise UserError(f"model '{text}': reference takes nothing after it. Write: reference")
+    return ModelSpec(kind="reference")
+
+
+def _parse_openai(target: str) -> ModelSpec:
+    """Read URL#MODEL. The text is not repeated in errors before it is known to hold no password."""
+    url, _, model = target.partition("#")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise UserError(f"openai: not a URL ({error}). Write e.g. {EXAMPLES['openai']}") from None
+    if parts.username or parts.password:
+        raise UserError(
+            "openai: no user or password in the URL; put the key in the environment variable OPENAI_API_KEY"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UserError(f"model 'openai:{target}': '{url}' is not an http(s) URL. Write e.g. {EXAMPLES['openai']}")
+    if not model:
+        raise UserError(f"model 'openai:{target}': no model named. Write openai:{url}#MODEL, e.g. {EXAMPLES['openai']}")
+    return ModelSpec(kind="openai", target=url, model=model)
+
+
+def _parse_bare(text: str) -> ModelSpec:
+    """Read a checkpoint directory or a hub id."""
+    path = Path(text).expanduser()
+    if text.endswith((".jsonl", ".jsonl.gz")) and not path.is_dir():
+        raise UserError(f"model '{text}': a samples file is not a checkpoint. To score stored samples: replay:{text}")
+    if path.is_file():
+        raise UserError(
+            f"model '{text}': a checkpoint is a directory, this is a file. Give the directory that holds it."
+        )
+    kind = text.partition(":")[0]
+    is_path_like = "/" in kind or kind.startswith(("~", "."))
+    if text and (path.exists() or is_path_like):
+        return ModelSpec(kind=local_kind(), target=text, is_hub_id=_is_hub_id(text))
+    nearest = difflib.get_close_matches(kind, [*generators(), "vllm"], n=1)
+    hint = f" Did you mean {EXAMPLES.get(nearest[0], nearest[0])}?" if nearest else ""
+    raise UserError(f"model '{text}' is neither an existing path nor org/name. A model is one of: {FORMS}.{hint}")
+
+
+def _is_hub_id(target: str) -> bool:
+    """Whether `org/name` means the hub: an existing folder `org` here makes it a path, missing or not."""
+    path = Path(target)
+    return HUB_ID.fullmatch(target) is not None and not path.exists() and not path.parent.is_dir()
+
+
+def _load(kind: str) -> Any:  # noqa: ANN401 - back ends are known by name only
+    """The class behind a kind; imports its module.
+
+    Raises:
+        UserError: the kind is unknown, or a package that its module needs is not installed.
+    """
+    table = generators()
+    if kind not in table:
+        raise UserError(NO_VLLM if kind == "vllm" else f"no back end '{kind}'; known: {', '.join(sorted(table))}")
+    module, _, name = table[kind].partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in OURS:
+            raise
+        install = INSTALL.get(package, f"pip install {package}")
+        raise UserError(
+            f"the back end '{kind}' needs the package '{package}', which is not installed: {install}"
+        ) from error

@@ -1,0 +1,29 @@
+"""A model that knows the answers: returns each benchmark's canonical solution, to check judge and jail with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from actors.generator import Sampling
+from benchmarks.problem import Completion, Prompt
+
+
+class ReferenceGenerator:
+    """Answers every prompt with the canonical solution of its task."""
+
+    def __init__(self, references: Mapping[tuple[str, str], Completion]) -> None:
+        """Take the solutions by (task_id, variant)."""
+        self._references = references
+
+    async def generate(self, prompt: Prompt, sampling: Sampling, indexes: Sequence[int]) -> list[Completion]:
+        """The same solution for each index; an error completion where the benchmark has none."""
+        found = self._references.get((prompt.task_id, prompt.variant))
+        return [found or _missing(prompt) for _ in indexes]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _missing(prompt: Prompt) -> Completion:
+    error = f"no reference solution for {prompt.task_id} ({prompt.variant})"
+    return Completion(text="", finish_reason="error", error=error)

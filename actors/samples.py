@@ -1,0 +1,115 @@
+"""The columns of what a run leaves on disk, and of the rows that travel between the stages."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from benchmarks.problem import Completion, Message, Prompt
+
+IDENTITY = [
+    pa.field("sample_id", pa.string(), nullable=False),  # content hash of all that the sample depends on
+    pa.field("benchmark", pa.string(), nullable=False),  # the label under which metrics appear
+    pa.field("task_id", pa.string(), nullable=False),
+    pa.field("variant", pa.string(), nullable=False),
+    pa.field("sample_index", pa.int32(), nullable=False),
+]
+
+GENERATED = [
+    pa.field("completion", pa.string(), nullable=False),
+    pa.field("completion_form", pa.string(), nullable=False),
+    pa.field("verbatim", pa.bool_(), nullable=False),
+    pa.field("finish_reason", pa.string(), nullable=False),
+    pa.field("prompt_tokens", pa.int32()),
+    pa.field("completion_tokens", pa.int32()),
+    pa.field("generation_seconds", pa.float64()),
+    pa.field("generation_error", pa.string(), nullable=False),
+]
+
+JUDGED = [
+    pa.field("program", pa.string(), nullable=False),
+    pa.field("program_sha256", pa.string(), nullable=False),
+    pa.field("status", pa.string(), nullable=False),
+    pa.field("judge", pa.string(), nullable=False),
+    pa.field("isolation", pa.string(), nullable=False),
+    pa.field("cpu_seconds", pa.float64(), nullable=False),
+    pa.field("wall_seconds", pa.float64(), nullable=False),
+    pa.field("peak_memory_bytes", pa.int64()),
+    pa.field("tests_passed", pa.list_(pa.bool_())),
+    pa.field("error", pa.string(), nullable=False),
+    pa.field("stdout_tail", pa.string(), nullable=False),
+    pa.field("stderr_tail", pa.string(), nullable=False),
+    pa.field("score", pa.float64()),  # the headline of `scores`; null where we, not the program, failed
+    pa.field("scores", pa.map_(pa.string(), pa.float64()), nullable=False),  # every named score of the benchmark
+    pa.field("finished_at", pa.float64(), nullable=False),  # seconds since the epoch; the latest row of an id wins
+]
+
+GENERATION_SCHEMA = pa.schema(IDENTITY + GENERATED)
+SAMPLE_SCHEMA = pa.schema(IDENTITY + GENERATED + JUDGED)
+
+REQUEST_SCHEMA = pa.schema(
+    [
+        pa.field("request_id", pa.string(), nullable=False),
+        pa.field("benchmark", pa.string(), nullable=False),
+        pa.field("task_id", pa.string(), nullable=False),
+        pa.field("variant", pa.string(), nullable=False),
+        pa.field("prompt", pa.string(), nullable=False),  # a Prompt as JSON
+        pa.field("generate", pa.list_(pa.int32()), nullable=False),  # sample indexes the model is asked for
+        pa.field("stored", pa.list_(pa.int32()), nullable=False),  # generated earlier, to be executed only
+        pa.field("parts", pa.list_(pa.string()), nullable=False),  # files that hold the stored ones
+    ]
+)
+"""One row per prompt: what the plan asks of the Generate stage."""
+
+COMPLETED_SCHEMA = pa.schema(
+    [
+        *[REQUEST_SCHEMA.field(name) for name in ("request_id", "benchmark", "task_id", "variant")],
+        pa.field("completions", pa.list_(pa.struct([pa.field("sample_index", pa.int32()), *GENERATED]))),
+    ]
+)
+"""One row per prompt with its completions: what Generate hands to Execute."""
+
+DONE_SCHEMA = pa.schema([pa.field("benchmark", pa.string()), pa.field("status", pa.string())])
+"""One row per sample: what Execute tells the driver; everything else stays on disk."""
+
+
+def completion_row(completion: Completion, sample_index: int) -> dict[str, Any]:
+    """A completion as the columns of GENERATED, with its index."""
+    return {
+        "sample_index": sample_index,
+        "completion": completion.text,
+        "completion_form": completion.form,
+        "verbatim": completion.verbatim,
+        "finish_reason": completion.finish_reason,
+        "prompt_tokens": completion.prompt_tokens,
+        "completion_tokens": completion.completion_tokens,
+        "generation_seconds": completion.seconds,
+        "generation_error": completion.error,
+    }
+
+
+def completion_of(row: dict[str, Any]) -> Completion:
+    """The completion behind a row of GENERATED columns."""
+    return Completion(
+        text=row["completion"],
+        form=row["completion_form"],
+        verbatim=row["verbatim"],
+        finish_reason=row["finish_reason"],
+        prompt_tokens=row["prompt_tokens"],
+        completion_tokens=row["completion_tokens"],
+        seconds=row["generation_seconds"],
+        error=row["generation_error"],
+    )
+
+
+def prompt_row(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as plain data."""
+    return asdict(prompt)
+
+
+def prompt_of(data: dict[str, Any]) -> Prompt:
+    """The prompt behind plain data."""
+    messages = tuple(Message(**message) for message in data["messages"])
+    return Prompt(**{**data, "messages": messages, "stop": tuple(data["stop"])})

@@ -1,0 +1,104 @@
+"""What most benchmarks share: problems held in memory, one program per completion, pass or fail as the score.
+
+A benchmark is one subclass in one file. It gives its class attributes and `load`; it overrides the method where it
+differs from the rule here. Instances hold plain data only: they are pickled to every executor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchmarks.data import Provenance
+from benchmarks.extraction import program_text
+from benchmarks.problem import Completion, Message, Problem, Prompt, PromptForm, Score
+from runners.program import Limits, Program, Verdict
+from runners.sandbox import Sandbox
+
+
+class CommonOptions(BaseModel):
+    """What the user may set for every benchmark; subclasses add their own fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    data: Path | None = Field(default=None, strict=False, description="file to read instead of the hub's")
+    revision: str | None = Field(default=None, description="hub revision (commit, tag or branch) to read")
+
+
+OptionsT = TypeVar("OptionsT", bound=CommonOptions)
+
+
+class BaseBenchmark(Generic[OptionsT]):
+    """Problems that are judged by running one Python program for each completion."""
+
+    name: str
+    """Registry name, e.g. `humaneval`."""
+    summary: str
+    """One line for `codeassay list`."""
+    metrics: tuple[str, ...] = ("pass",)
+    """Names in every Score's values, the headline first."""
+    Options: type[OptionsT]
+    """The options that `load` takes."""
+    main_option: str | None = None
+    """The option that a bare value sets: `mbpp:sanitized` is `subset=sanitized`; None if there is none."""
+    stop: tuple[str, ...] = ()
+    """Where a base model's completion ends."""
+    module_name: str = "__main__"
+    """`__name__` while a program runs."""
+    cpu_seconds: float = 10.0
+    """CPU limit of a program whose problem names none."""
+
+    def __init__(self, problems: Sequence[Problem], provenance: Provenance) -> None:
+        """Hold the problems, in the benchmark's own order, and where they came from."""
+        self._problems = tuple(problems)
+        self.provenance = provenance
+
+    @classmethod
+    def load(cls, options: OptionsT, cache: Path) -> Self:
+        """Read and validate the data; files that are fetched are kept under `cache`.
+
+        Raises:
+            DataError: the data cannot be had or does not hold what its format promises.
+            UserError: the options contradict each other.
+        """
+        raise NotImplementedError
+
+    def problems(self) -> Sequence[Problem]:
+        """All problems in the benchmark's own order; task_ids are unique."""
+        return self._problems
+
+    def prompt(self, problem: Problem, form: PromptForm) -> Prompt:
+        """The problem's prompt with the benchmark's stops, or its instruction as one user message."""
+        if form == "chat":
+            message = Message(role="user", content=problem.instruction)
+            return Prompt(task_id=problem.task_id, variant=problem.variant, form=form, messages=(message,))
+        return Prompt(task_id=problem.task_id, variant=problem.variant, form=form, text=problem.prompt, stop=self.stop)
+
+    def source(self, problem: Problem, completion: Completion) -> str:
+        """The program under test: the problem's setup, then prompt and completion joined as the form asks."""
+        text = program_text(completion, prompt=problem.prompt, entry_point=problem.entry_point, stop=self.stop)
+        return problem.setup + text
+
+    def limits(self, problem: Problem) -> Limits:
+        """Limits of one program: the problem's CPU seconds, else the benchmark's."""
+        return Limits(cpu_seconds=self.cpu_seconds if problem.cpu_seconds is None else problem.cpu_seconds)
+
+    def programs(self, problem: Problem, completion: Completion) -> tuple[Program, ...]:
+        """One program, judged by the problem's tests."""
+        program = Program(
+            source=self.source(problem, completion),
+            tests=problem.tests,
+            module_name=self.module_name,
+            limits=self.limits(problem),
+        )
+        return (program,)
+
+    def score(self, problem: Problem, completion: Completion, verdicts: tuple[Verdict, ...]) -> Score:
+        """`pass` is 1.0 if every program passed, else 0.0."""
+        return Score(values={"pass": float(bool(verdicts) and all(verdict.passed for verdict in verdicts))})
+
+    def prepare(self, sandbox: Sandbox, cache: Path) -> None:
+        """Nothing to compute: the tests come with the data."""

@@ -1,0 +1,157 @@
+"""A control group per program: it bounds memory and processes of the whole tree and tells what the tree used."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+_CONTROLLERS = ("memory", "pids", "cpuacct")
+_counter = itertools.count()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What all processes of one program used together."""
+
+    cpu_seconds: float
+    peak_memory_bytes: int | None
+    out_of_memory: bool
+    """Whether the kernel killed a process of the group for its memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupParents:
+    """Where new groups may be made: one directory per controller (v1), or the same one for all (v2)."""
+
+    version: int
+    memory: Path
+    pids: Path
+    cpu: Path
+
+
+class Group:
+    """One control group, made for one program and removed after it."""
+
+    def __init__(self, parents: GroupParents, *, memory_bytes: int, processes: int) -> None:
+        """Make the group and set its limits.
+
+        Raises:
+            OSError: the control group file system refuses.
+        """
+        name = f"codeassay-{os.getpid()}-{next(_counter)}"
+        self._version = parents.version
+        self._memory, self._pids, self._cpu = parents.memory / name, parents.pids / name, parents.cpu / name
+        self.directories = tuple(dict.fromkeys((self._memory, self._pids, self._cpu)))
+        for directory in self.directories:
+            directory.mkdir()
+        v1_files = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
+        for file in v1_files if self._version == 1 else ("memory.max",):
+            if (self._memory / file).exists():
+                (self._memory / file).write_text(str(memory_bytes))
+        if (self._memory / "memory.swap.max").exists():
+            (self._memory / "memory.swap.max").write_text("0")
+        (self._pids / "pids.max").write_text(str(processes))
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the group so far."""
+        if self._version == 1:
+            return int((self._cpu / "cpuacct.usage").read_text()) / 1e9
+        return _field(self._cpu / "cpu.stat", "usage_usec") / 1e6
+
+    def usage(self) -> Usage:
+        """What the group used until now."""
+        peak = self._memory / ("memory.max_usage_in_bytes" if self._version == 1 else "memory.peak")
+        events = self._memory / ("memory.oom_control" if self._version == 1 else "memory.events")
+        return Usage(
+            cpu_seconds=self.cpu_seconds(),
+            peak_memory_bytes=int(peak.read_text()) if peak.exists() else None,
+            out_of_memory=_field(events, "oom_kill") > 0,
+        )
+
+    def remove(self) -> bool:
+        """Kill what is left, remove the group; whether processes had been left."""
+        leftover = False
+        for _ in range(200):
+            alive = (d / "cgroup.procs" for d in self.directories if d.exists())
+            pids = {int(pid) for file in alive for pid in file.read_text().split()}
+            leftover = leftover or bool(pids)
+            for pid in pids:
+                _kill(pid)
+            if all(_removed(directory) for directory in self.directories):
+                return leftover
+            time.sleep(0.005)
+        raise OSError(f"control group {self.directories[0]} cannot be removed: processes do not die")
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _removed(directory: Path) -> bool:
+    try:
+        directory.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _field(file: Path, name: str) -> int:
+    """The number behind a name in a `name number` file; 0 if it is not there (older kernels)."""
+    for line in file.read_text().splitlines():
+        key, _, value = line.partition(" ")
+        if key == name:
+            return int(value)
+    return 0
+
+
+def find_parents() -> tuple[GroupParents | None, str]:
+    """Where this process may make groups, found by making one; None and the reason where it may not."""
+    paths = _own_paths()
+    if all(name in paths for name in _CONTROLLERS):
+        parents = GroupParents(1, *(ROOT / name / paths[name] for name in _CONTROLLERS))
+    elif "" in paths:
+        base = ROOT / "unified" if (ROOT / "unified").is_dir() else ROOT
+        parents = GroupParents(2, *[base / paths[""]] * 3)
+        reason = _delegate(base / paths[""])
+        if reason:
+            return None, reason
+    else:
+        return None, "no cgroup file system is mounted under /sys/fs/cgroup"
+    try:
+        Group(parents, memory_bytes=64 << 20, processes=8).remove()
+    except OSError as error:
+        return None, f"cgroup v{parents.version}: {error.strerror or error}"
+    return parents, f"cgroup v{parents.version}"
+
+
+def _own_paths() -> dict[str, str]:
+    """This process's group per controller (v1) and under "" (v2), relative to the mount."""
+    paths = {}
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            paths[controller] = path.lstrip("/")
+    return paths
+
+
+def _delegate(directory: Path) -> str:
+    """Make `memory` and `pids` available to children of a v2 group; the reason where that fails, else empty."""
+    try:
+        available = (directory / "cgroup.controllers").read_text().split()
+        missing = [name for name in ("memory", "pids") if name not in available]
+        if missing:
+            return f"cgroup v2 offers no {' and '.join(missing)} controller here (delegate it: systemd `Delegate=yes`)"
+        (directory / "cgroup.subtree_control").write_text("+memory +pids")
+    except OSError as error:
+        return f"cgroup v2 is not delegated to this process: {error.strerror or error}"
+    return ""

@@ -1,0 +1,130 @@
+"""Inside the jail: load one Python program, then fetch its tests and run them in its namespace (judge=inside).
+
+Runs as a script under the interpreter that judges; imports nothing of ours. Speaks length-prefixed JSON over the socket
+whose number is its first argument. The tests and the nonce arrive only after the program has been loaded, and a result
+without the nonce is worth nothing outside. Usage: python -I -B python_inside.py FD [UID]
+"""
+
+import builtins
+import json
+import os
+import socket
+import struct
+import sys
+from typing import Any, NoReturn
+
+MAX_ERROR_CHARS = 300
+
+
+def receive(channel: socket.socket) -> dict[str, Any]:
+    """Read one message: 4 bytes of length, then JSON."""
+
+    def exactly(count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            chunk = channel.recv(count - len(data))
+            if not chunk:
+                os._exit(0)
+            data += chunk
+        return data
+
+    message: dict[str, Any] = json.loads(exactly(struct.unpack("!I", exactly(4))[0]))
+    return message
+
+
+def send(channel: socket.socket, message: dict[str, Any]) -> None:
+    """Write one message."""
+    data = json.dumps(message).encode()
+    channel.sendall(struct.pack("!I", len(data)) + data)
+
+
+def describe(error: BaseException) -> str:
+    """Type and text of an exception in one bounded line, whatever its __str__ does."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except BaseException:
+        text = "exception that cannot be printed"
+    return text.encode("utf-8", "replace").decode()[:MAX_ERROR_CHARS]
+
+
+def kind_of(error: BaseException) -> str:
+    """The status that an exception stands for."""
+    for kind, types in KINDS:
+        if isinstance(error, types):
+            return kind
+    return "runtime_error"
+
+
+KINDS = (
+    ("memory_limit", (MemoryError,)),
+    ("timeout", (TimeoutError,)),
+    ("wrong_answer", (AssertionError,)),
+)
+
+
+def become(uid: int) -> None:
+    """Give up namespace root, and with it every capability, for good."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def load(source: str, module_name: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Execute the program in a fresh namespace; returns it and the failure, if any."""
+    namespace: dict[str, Any] = {"__name__": module_name, "__builtins__": builtins}
+    try:
+        code = compile(source, "<program>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError) as error:
+        return namespace, {"kind": "compile_error", "error": describe(error)}
+    except MemoryError as error:
+        return namespace, {"kind": "memory_limit", "error": describe(error)}
+    try:
+        exec(code, namespace)
+    except BaseException as error:
+        kind = kind_of(error)
+        return namespace, {"kind": "runtime_error" if kind == "wrong_answer" else kind, "error": describe(error)}
+    return namespace, None
+
+
+def run_test(source: str, namespace: dict[str, Any]) -> dict[str, Any] | None:
+    """Run one test; None if it passed, else its failure."""
+    try:
+        exec(compile(source, "<test>", "exec", dont_inherit=True), namespace)
+    except BaseException as error:
+        return {"kind": kind_of(error), "error": describe(error)}
+    return None
+
+
+def finish() -> NoReturn:
+    """Hand over what the program printed, then end without running anything it left behind."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        try:
+            print(end="", file=stream, flush=True)
+        except BaseException:
+            continue
+    os._exit(0)
+
+
+def main() -> NoReturn:
+    """Serve one program and end."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    if len(sys.argv) > 2:
+        become(int(sys.argv[2]))
+    os.set_inheritable(channel.fileno(), False)
+    send(channel, {"ready": True})
+    job = receive(channel)
+    sys.path.extend(job["path"])
+    sys.argv = ["program"]
+    namespace, failure = load(job.pop("source"), job["module_name"])
+    send(channel, {"loaded": failure is None, **(failure or {})})
+    if failure is not None:
+        finish()
+    judge = receive(channel)
+    for index, test in enumerate(judge["tests"]):
+        failure = run_test(test, namespace)
+        send(channel, {"nonce": judge["nonce"], "test": index, "passed": failure is None, **(failure or {})})
+    send(channel, {"nonce": judge["nonce"], "done": len(judge["tests"])})
+    finish()
+
+
+main()

@@ -1,0 +1,105 @@
+"""Which isolation this machine gives, found by running canaries, and the sandbox that gives it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+from runners.cgroup import find_parents
+from runners.errors import SandboxUnavailable, UserError
+from runners.nsjail import NsjailSandbox
+from runners.plain import PlainSandbox
+from runners.program import Limits, Program, Status
+from runners.sandbox import Sandbox
+
+LEVELS = ("full", "rootless", "none")
+"""From strongest to none; `restricted` is not built yet."""
+
+_CURE = (
+    "Allow unprivileged user namespaces (sysctl user.max_user_namespaces > 0 and, on Ubuntu, "
+    "kernel.apparmor_restrict_unprivileged_userns=0), or run as root. In Docker: --security-opt seccomp=unconfined "
+    "--security-opt apparmor=unconfined --security-opt systempaths=unconfined. For trusted programs only: "
+    "--isolation none."
+)
+
+_CANARY_LIMITS = Limits(cpu_seconds=5, wall_seconds=20)
+_HONEST = Program(source="def f(x):\n    return x + 1\n", tests=("assert f(1) == 2",), limits=_CANARY_LIMITS)
+_ESCAPES = Program(
+    source=(
+        "import os, socket\n"
+        "seen = [p for p in ('/root', '/home', '/proc/1', '/sys/fs') if os.path.exists(p)]\n"
+        "try:\n    open('/canary', 'w')\n    seen.append('writable root')\n"
+        "except OSError:\n    pass\n"
+        "try:\n    socket.socket(socket.AF_INET)\n    seen.append('network sockets')\n"
+        "except OSError:\n    pass\n"
+        "if os.getuid() == 0 or os.getpid() > 8:\n    seen.append('uid or pid of the host')\n"
+    ),
+    tests=("assert not seen, seen",),
+    limits=_CANARY_LIMITS,
+)
+_MOUNTS = Program(source="import ctypes\nctypes.CDLL(None).unshare(0x20000)\n", tests=("pass",), limits=_CANARY_LIMITS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What this machine gives, and why not more."""
+
+    level: str | None
+    """The strongest level that passed its canaries; None if only `none` is left."""
+    groups: str
+    """What was found about control groups."""
+    failures: tuple[str, ...]
+    """Why stronger levels failed, in order."""
+
+
+def probe() -> Probe:
+    """Try the levels from the strongest down by running canaries in each."""
+    parents, groups = find_parents() if os.geteuid() == 0 else (None, "control groups need root")
+    failures: list[str] = []
+    for candidate in [parents, None] if parents is not None else [None]:
+        sandbox = NsjailSandbox(candidate)
+        failure = _canaries(sandbox)
+        if not failure:
+            return Probe(level=sandbox.isolation, groups=groups, failures=tuple(failures))
+        failures.append(f"{sandbox.isolation}: {failure}")
+    return Probe(level=None, groups=groups, failures=tuple(failures))
+
+
+def _canaries(sandbox: Sandbox) -> str:
+    """An honest program passes, an escaping one finds nothing, a mount call is ended; else what went wrong."""
+    honest = sandbox.run(_HONEST)
+    if not honest.passed:
+        return f"an honest program got {honest.status}: {honest.error}"
+    escape = sandbox.run(_ESCAPES)
+    if not escape.passed:
+        return f"a canary saw the host: {escape.status} {escape.error}"
+    mount = sandbox.run(_MOUNTS)
+    if mount.status is not Status.FORBIDDEN:
+        return f"seccomp did not end a forbidden call: {mount.status} {mount.error}"
+    return ""
+
+
+def open_sandbox(isolation: str = "auto") -> Sandbox:
+    """The sandbox for a level: `auto` takes the strongest that is at least `rootless`, never less.
+
+    Raises:
+        SandboxUnavailable: this machine does not give that level; says why and what to change.
+        UserError: no such level.
+    """
+    if isolation == "none":
+        print("codeassay: --isolation none: programs run UNPROTECTED on this machine", file=sys.stderr)  # noqa: T201
+        return PlainSandbox()
+    if isolation not in ("auto", *LEVELS):
+        raise UserError(f"isolation '{isolation}' is unknown; choose auto, {', '.join(LEVELS)}.")
+    if isolation == "rootless":
+        failure = _canaries(sandbox := NsjailSandbox(None))
+        if failure:
+            raise SandboxUnavailable(f"isolation rootless is not available here: {failure}. {_CURE}")
+        return sandbox
+    found = probe()
+    if found.level is None or (isolation == "full" and found.level != "full"):
+        why = "; ".join(found.failures) or found.groups
+        wanted = "isolation full" if isolation == "full" else "safe isolation"
+        raise SandboxUnavailable(f"{wanted} is not available here: {why}. {_CURE}")
+    return NsjailSandbox(find_parents()[0] if found.level == "full" else None)

