@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from actors.generate import sample_id
 from actors.parts import STOP_FILE, commit
-from actors.samples import DONE_SCHEMA, SAMPLE_SCHEMA, completion_of
+from actors.samples import DONE_SCHEMA, SAMPLE_SCHEMA, completion_of, storable
 from benchmarks.benchmark import Benchmark
 from benchmarks.problem import Completion, Problem
 from runners.program import Limits, Program, Status, Verdict
@@ -114,8 +115,8 @@ def judged_row(
     verdict = worst or Verdict(status=Status.PASSED, judge="text")
     peaks = [v.peak_memory_bytes for v in verdicts if v.peak_memory_bytes is not None]
     return {
-        "program": programs[0].source if programs else "",
-        "program_sha256": programs[0].sha256() if programs else "",
+        "program": storable(programs[0].source) if programs else "",
+        "program_sha256": hashlib.sha256(programs[0].source.encode("utf-8", "replace")).hexdigest() if programs else "",
         "status": verdict.status.value,
         "judge": verdict.judge,
         "isolation": verdict.isolation,

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -167,9 +167,8 @@ def local_kind() -> str:
 
     The machine that parses decides. A driver without a GPU names the kind: `vllm:PATH`.
     """
-    has_gpu = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
-    installed = "vllm" in generators() and importlib.util.find_spec("vllm") is not None
-    return "vllm" if installed and has_gpu else "transformers"
+    is_installed = "vllm" in generators() and find_spec("vllm") is not None
+    return "vllm" if is_installed and _has_gpu() else "transformers"
 
 
 def open_generator(
@@ -217,6 +216,11 @@ def open_generator(
 @cache
 def _plugins() -> dict[str, str]:
     return {entry.name: entry.value for entry in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def _has_gpu() -> bool:
+    """Whether a GPU's device file is here (NVIDIA, AMD); told without loading a driver library."""
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
 
 
 def _parse_reference(text: str, target: str) -> ModelSpec:

@@ -75,18 +75,23 @@ DONE_SCHEMA = pa.schema([pa.field("benchmark", pa.string()), pa.field("status", 
 """One row per sample: what Execute tells the driver; everything else stays on disk."""
 
 
+def storable(text: str) -> str:
+    """The text with lone surrogates, which no UTF-8 file can hold, replaced."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def completion_row(completion: Completion, sample_index: int) -> dict[str, Any]:
     """A completion as the columns of GENERATED, with its index."""
     return {
         "sample_index": sample_index,
-        "completion": completion.text,
+        "completion": storable(completion.text),
         "completion_form": completion.form,
         "verbatim": completion.verbatim,
         "finish_reason": completion.finish_reason,
         "prompt_tokens": completion.prompt_tokens,
         "completion_tokens": completion.completion_tokens,
         "generation_seconds": completion.seconds,
-        "generation_error": completion.error,
+        "generation_error": storable(completion.error),
     }
 
 

@@ -125,7 +125,7 @@ def _from_url(source: Source, file: str, revision: str) -> tuple[bytes, str | No
 
 
 def _unreachable(source: Source, file: str, revision: str, error: Exception) -> DataError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     return DataError(f"{source.origin}@{revision}", f"cannot fetch {file}: {reason}.", cure=_manual(source))
 
 

@@ -8,19 +8,21 @@ and are never scored. Each assertion is one test. Nothing of a prompt enters the
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field
 
 from benchmarks.base import BaseBenchmark, CommonOptions
-from benchmarks.data import Record, load_records
+from benchmarks.data import Provenance, Record, load_records
 from benchmarks.extraction import parse, program_text
 from benchmarks.fetch import Source
 from benchmarks.problem import Completion, Problem
 from runners.errors import DataError, UserError
 
-SPLITS = ("train", "test", "validation", "prompt")
+SPLITS = ("prompt", "test", "validation", "train")
+"""In the order of their task ids."""
 SPLIT_IDS = {
     "prompt": range(1, 11),
     "test": range(11, 511),
@@ -38,7 +40,10 @@ INSTRUCTION = (
     "You are an expert Python programmer, and here is your task: {text} "
     "Your code should pass these tests:\n\n{tests}\n\nAnswer with one markdown code block of Python.\n"
 )
-SHOT = "You are an expert Python programmer, and here is your task: {text} Your code should pass these tests:\n\n{tests}\n[BEGIN]\n"
+SHOT = (
+    "You are an expert Python programmer, and here is your task: {text} "
+    "Your code should pass these tests:\n\n{tests}\n[BEGIN]\n"
+)
 
 
 def _source(subset: str, rows: int) -> Source:
@@ -101,7 +106,7 @@ class Mbpp(BaseBenchmark[MbppOptions]):
     summary = "974 short Python tasks with three assertions each, or the 427 sanitized ones (Google)"
     Options = MbppOptions
     main_option = "subset"
-    stop = ZERO_SHOT_STOP
+    stop: tuple[str, ...] = ZERO_SHOT_STOP
     module_name = "builtins"  # as the evaluators that execute in a bare dict
 
     @classmethod
@@ -111,19 +116,18 @@ class Mbpp(BaseBenchmark[MbppOptions]):
         Raises:
             UserError: no task is left to score, or three shots are wanted and the file lacks an example.
         """
-        source = SOURCES[options.subset]
-        model = FullRecord if options.subset == "full" else SanitizedRecord
-        records = load_records(source, model, path=options.data, cache=cache, revision=options.revision)
-        rows: dict[int, MbppRecord] = {record.task_id: record for record in records.rows}
-        examples = _examples(rows, records.provenance.origin) if options.shots else ""
+        records, provenance = _read(options, cache)
+        rows = {record.task_id: record for record in records}
+        examples = _examples(rows, provenance.origin) if options.shots else ""
         wanted = [rows[task_id] for task_id in rows if task_id in _scored_ids(options)]
         if not wanted:
             raise UserError(
-                f"mbpp: no task of split '{options.split}' is left to score in {records.provenance.origin}. "
+                f"mbpp: no task of split '{options.split}' is left to score in {provenance.origin}. "
                 "Choose another split (split=test), or shots=0: the examples are taken from split 'prompt'."
             )
-        benchmark = cls([_problem(record, examples) for record in wanted], records.provenance)
-        benchmark.stop = FEW_SHOT_STOP if options.shots else ZERO_SHOT_STOP
+        benchmark = cls([_problem(record, examples) for record in wanted], provenance)
+        if options.shots:
+            benchmark.stop = FEW_SHOT_STOP
         return benchmark
 
     def source(self, problem: Problem, completion: Completion) -> str:
@@ -131,12 +135,21 @@ class Mbpp(BaseBenchmark[MbppOptions]):
         return problem.setup + program_text(completion, prompt="", entry_point=problem.entry_point, stop=self.stop)
 
 
+def _read(options: MbppOptions, cache: Path) -> tuple[Sequence[MbppRecord], Provenance]:
+    source = SOURCES[options.subset]
+    if options.subset == "full":
+        full = load_records(source, FullRecord, path=options.data, cache=cache, revision=options.revision)
+        return full.rows, full.provenance
+    checked = load_records(source, SanitizedRecord, path=options.data, cache=cache, revision=options.revision)
+    return checked.rows, checked.provenance
+
+
 def _scored_ids(options: MbppOptions) -> set[int]:
-    shown = SPLIT_IDS["prompt"] if options.shots else range(0)
-    return set(SPLIT_IDS[options.split]) - set(shown)
+    ids = set(SPLIT_IDS[options.split])
+    return ids - set(SPLIT_IDS["prompt"]) if options.shots else ids
 
 
-def _examples(rows: dict[int, MbppRecord], origin: str) -> str:
+def _examples(rows: Mapping[int, MbppRecord], origin: str) -> str:
     """The paper's three examples, solved, each followed by an empty line."""
     missing = [task_id for task_id in SHOT_IDS if task_id not in rows]
     if missing:

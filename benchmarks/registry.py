@@ -1,4 +1,4 @@
-"""Find a benchmark by name: a literal table first, then entry points of installed plug-ins. Nothing is imported early."""
+"""Find a benchmark by name: a literal table, then entry points of installed plug-ins; imported when asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
-from benchmarks.base import BaseBenchmark
+from benchmarks.base import BaseBenchmark, CommonOptions
 from runners.errors import UserError
 
 BENCHMARKS = {
@@ -74,11 +74,10 @@ def load_benchmark(name: str, options: Mapping[str, object], cache: Path) -> Any
     Raises:
         UserError: an unknown name, a wrong option or value; DataError for faults of the data.
     """
-    cls = resolve(name)
-    return cls.load(check_options(name, options), cache)
+    return resolve(name).load(check_options(name, options), cache)
 
 
-def check_options(name: str, options: Mapping[str, object]) -> Any:
+def check_options(name: str, options: Mapping[str, object]) -> CommonOptions:
     """Build the benchmark's own Options from what the user wrote.
 
     Raises:
@@ -91,7 +90,7 @@ def check_options(name: str, options: Mapping[str, object]) -> Any:
             known = ", ".join(fields)
             raise UserError(f"{name} has no option '{key}'.{_nearest(key, fields)} Its options are: {known}.")
     try:
-        return cls.Options.model_validate(dict(options))
+        return cls.Options.model_validate(dict(options))  # type: ignore[no-any-return]
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])

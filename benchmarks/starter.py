@@ -8,7 +8,7 @@ demo to learn. They tell whether a whole installation works, not how good a mode
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,7 +21,7 @@ from runners.errors import UserError
 PACKAGED = Path(__file__).with_name("starter_problems.jsonl")
 STOP = ("\ndef ", "\nclass ", "\n#", "\nif ", "\nprint")
 SOURCE = Source(name="starter", files=(PACKAGED.name,), revision="1", rows=36, licence="Apache-2.0")
-INSTRUCTION = "Complete this Python function. Answer with the whole function in one code block.\n\n```python\n{prompt}```\n"
+INSTRUCTION = "Complete this function. Answer with the whole function in one code block.\n\n```python\n{prompt}```\n"
 
 Difficulty = Literal["trivial", "easy", "middling"]
 
@@ -71,7 +71,6 @@ class Starter(BaseBenchmark[StarterOptions]):
     Options = StarterOptions
     main_option = "difficulty"
     stop = STOP
-    problem_count: ClassVar[int] = 36
 
     @classmethod
     def load(cls, options: StarterOptions, cache: Path) -> Self:
@@ -79,10 +78,12 @@ class Starter(BaseBenchmark[StarterOptions]):
 
         Raises:
             DataError: a line of the file does not hold what StarterRecord asks for.
-            UserError: a revision is asked for; the problems change with the package only.
+            UserError: a revision is asked for (the problems change with the package only), or no problem is left.
         """
         if options.revision is not None:
             raise UserError(f"starter: revision {options.revision!r}: it comes with the package; leave `revision` out.")
         records = load_records(SOURCE, StarterRecord, path=options.data or PACKAGED, cache=cache)
         rows = [row for row in records.rows if options.difficulty in (None, row.difficulty)]
+        if not rows:
+            raise UserError(f"starter: no problem has difficulty {options.difficulty!r}; leave `difficulty` out.")
         return cls([row.problem() for row in rows], records.provenance)

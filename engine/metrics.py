@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.problem import NOMINAL
 from engine.scored_rows import METRIC_COLUMNS, PlannedBenchmark, ScoredRows
 from engine.statistics import FloatArray, bootstrap_interval
 from engine.usage import Usage, total_counts, total_usage, usage_of
@@ -172,7 +173,7 @@ def compute_metrics(
     scored = {name: ScoredRows.of(name, rows, plan) for name, plan in planned.items()}
     values = {name: group.values(rules.ks) for name, group in scored.items()}
     benchmarks = {name: _benchmark_metrics(group, values[name], rules) for name, group in scored.items()}
-    nominal = [name for name in planned if "/" not in name]
+    nominal = [name for name, plan in planned.items() if plan.variant == NOMINAL]
     overall = _overall({name: benchmarks[name] for name in nominal}, [values[name] for name in nominal], rules)
     return Metrics(benchmarks=benchmarks, overall=overall, **asdict(rules))
 

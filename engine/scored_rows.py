@@ -23,7 +23,7 @@ METRIC_COLUMNS = ("benchmark", "task_id", "variant", "sample_index", "status", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedBenchmark:
-    """What was to be sampled under one name; the name is the label, or `label/variant` where problems are perturbed."""
+    """What was to be sampled under one name; the name is `label`, or `label/variant` of a perturbed form."""
 
     metrics: tuple[str, ...]
     """Names of the scores that every sample has, the headline first."""
@@ -32,6 +32,7 @@ class PlannedBenchmark:
     """Samples per problem: the n of pass@k."""
     task_ids: tuple[str, ...] = ()
     """Rows of other problems are left out; empty takes the rows of every problem."""
+    variant: str = NOMINAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +125,8 @@ class ScoredRows:
 
 
 def _planned_rows(name: str, rows: pa.Table, plan: PlannedBenchmark) -> pa.Table:
-    label, _, variant = name.partition("/")
-    keep = pc.and_(pc.equal(rows["benchmark"], label), pc.equal(rows["variant"], variant or NOMINAL))
+    label = name if plan.variant == NOMINAL else name.removesuffix(f"/{plan.variant}")
+    keep = pc.and_(pc.equal(rows["benchmark"], label), pc.equal(rows["variant"], plan.variant))
     keep = pc.and_(keep, pc.less(rows["sample_index"], plan.num_samples))
     if plan.task_ids:
         keep = pc.and_(keep, pc.is_in(rows["task_id"], pa.array(plan.task_ids, pa.string())))

@@ -102,7 +102,8 @@ def _complete(evidence: Evidence) -> bool:
 
 def _failure(message: Mapping[str, Any]) -> tuple[Status, str]:
     status = _KINDS.get(str(message.get("kind")), Status.RUNTIME_ERROR)
-    return status, " ".join(str(message.get("error", "")).split())
+    text = " ".join(str(message.get("error", "")).split())
+    return status, text.encode("utf-8", "replace").decode()
 
 
 def _signal(exit_status: int | None) -> int:

@@ -131,7 +131,7 @@ def test_text_ends_before_stop(generator: Generator) -> None:
 
 
 def test_form_answers_the_prompt(generator: Generator) -> None:
-    """A base prompt is continued; a chat prompt gets a message, or stored text that says of itself how it is to be run."""
+    """A base prompt is continued; a chat prompt gets a message, or verbatim text."""
 
     async def ask(opened: Generator) -> tuple[Completion, Completion]:
         return (await opened.generate(base("T/0"), SAMPLING, [0]))[0], (

@@ -108,7 +108,8 @@ def test_overall_is_the_macro_mean_over_all_problems() -> None:
 def test_variants_have_their_own_name_and_stay_out_of_overall() -> None:
     """A perturbed benchmark is counted under `label/variant`; the overall figure is of unperturbed problems."""
     rows = grid(PASSED, 4) + grid({"t0": 2, "t1": 0, "t2": 0}, 4, variant="rename")
-    metrics = compute_metrics(sample_table(rows), {"humaneval": plan(), "humaneval/rename": plan()}, [1])
+    planned = {"humaneval": plan(), "humaneval/rename": plan(variant="rename")}
+    metrics = compute_metrics(sample_table(rows), planned, [1])
     assert metrics.flat()["humaneval/rename/pass_at_1"] == pytest.approx(0.5 / 3)
     assert metrics.flat()["overall/pass_at_1"] == pytest.approx(1.25 / 3)
     assert metrics.overall.num_problems == 3
@@ -196,3 +197,10 @@ def test_flat_metrics_of_one_benchmark_are_few_and_legal() -> None:
     )
     assert len(flat) <= 60
     assert all(np.isfinite(value) and "@" not in name for name, value in flat.items())
+
+
+def test_a_label_may_hold_a_slash() -> None:
+    """Only the plan says what is a variant: a label such as a file's path is one name."""
+    rows = grid(PASSED, 4, benchmark="file:own/problems.jsonl")
+    metrics = compute_metrics(sample_table(rows), {"file:own/problems.jsonl": plan()}, [1])
+    assert metrics.overall.estimates["pass_at_1"].num_problems == 3

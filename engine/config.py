@@ -1,0 +1,118 @@
+"""The configuration of a run: strict models for suite files and the command line. Every flag is a key here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.models import GeneratorOptions
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BenchmarkConfig(BaseModel):
+    """One benchmark of a suite; keys besides these are options of the benchmark itself."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(description="Registry name, as `codeassay list` shows it.")
+    label: str | None = Field(None, description="Name under which metrics appear; the name and its options if empty.")
+    data: Path | None = Field(None, description="The benchmark's original file on disk, instead of cache or hub.")
+
+    def options(self) -> dict[str, Any]:
+        """Keys that the benchmark itself understands."""
+        return dict(self.model_extra or {})
+
+
+class ModelConfig(GeneratorOptions):
+    """Which model, and how it is loaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spec: str = Field(
+        "reference",
+        description="`reference`, `replay:PATH`, `transformers:PATH`, `vllm:PATH`, `openai:URL#MODEL`, or a path or hub id.",
+    )
+    form: Literal["auto", "base", "chat"] = Field(
+        "auto",
+        description="Prompt form; `auto` is `chat` for endpoints and checkpoints with a chat template, else `base`.",
+    )
+    step: int | None = Field(None, description="Training step; read from names such as `step-1200` if empty.", ge=0)
+    replicas: int | Literal["auto"] = Field("auto", description="Model replicas; `auto` is one per GPU, else one.")
+    allow_missing: bool = Field(False, description="Score a samples file that leaves out problems; they are `missing`.")
+
+
+class GenerationConfig(Section):
+    """How completions are drawn."""
+
+    n: int | None = Field(
+        None, description="Completions per problem; 1 if empty (replay: as many as are stored).", ge=1
+    )
+    temperature: float | None = Field(None, description="0 is greedy; if empty 0 for n = 1, else 0.8.", ge=0)
+    top_p: float = Field(0.95, description="Nucleus sampling; without effect at temperature 0.", gt=0, le=1)
+    top_k: int = Field(0, description="0 keeps the whole vocabulary.", ge=0)
+    max_tokens: int = Field(512, description="Limit of generated tokens per completion.", ge=1)
+    seed: int = Field(1234, description="Every sample's own seed derives from it, its problem and its index.")
+
+
+class ExecutionConfig(Section):
+    """How programs are run."""
+
+    isolation: Literal["auto", "full", "rootless", "none"] = Field(
+        "auto",
+        description="`auto` is the strongest this machine gives, at least `rootless`; `none` is for trusted programs.",
+    )
+    workers: int | Literal["auto"] = Field(
+        "auto", description="Execution actors; `auto` is one per CPU of the cluster."
+    )
+    cpu_seconds: float | None = Field(None, description="CPU limit per program; the benchmark's own if empty.", gt=0)
+    wall_seconds: float | None = Field(None, description="Wall limit per program, a safety net.", gt=0)
+    memory_bytes: int | None = Field(None, description="Memory limit per program.", ge=16 << 20)
+    stall_seconds: float = Field(
+        1800, description="No row from any stage for this long ends the run with an error.", gt=0
+    )
+
+    def limits(self) -> dict[str, float]:
+        """Fields of Limits that this configuration replaces."""
+        values = {"cpu_seconds": self.cpu_seconds, "wall_seconds": self.wall_seconds, "memory_bytes": self.memory_bytes}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class ReportConfig(Section):
+    """What is computed from the samples."""
+
+    k: list[int] | None = Field(None, description="k of pass@k; if empty those of 1, 10, 100 that n allows.")
+    confidence: float = Field(0.95, description="Level of the intervals.", gt=0, lt=1)
+    resamples: int = Field(10_000, description="Bootstrap resamples over problems.", ge=100)
+    seed: int = Field(0, description="Seed of the bootstrap.")
+    max_infra_errors: float = Field(
+        0.005, description="Share of infrastructure errors above which a benchmark's headline is withheld.", ge=0, le=1
+    )
+
+
+class TrackingConfig(Section):
+    """Where MLflow is."""
+
+    enabled: bool = Field(True, description="Send the finished run to MLflow.")
+    uri: str | None = Field(None, description="Tracking URI; MLFLOW_TRACKING_URI, else a SQLite file beside the runs.")
+    experiment: str | None = Field(None, description="Experiment; the model family if empty.")
+
+
+class RunConfig(Section):
+    """One run: a model, a suite, and everything that decides the numbers."""
+
+    suite: str = Field("", description="Name of the suite.")
+    benchmarks: list[BenchmarkConfig] = Field(description="What is asked.", min_length=1)
+    limit: int | None = Field(None, description="Only the first so many problems of each benchmark.", ge=1)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    generation: GenerationConfig = Field(default_factory=GenerationConfig)
+    execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
+    report: ReportConfig = Field(default_factory=ReportConfig)
+    tracking: TrackingConfig = Field(default_factory=TrackingConfig)
+    output: Path | None = Field(None, description="The run directory; runs/<model>/<suite>-<id> if empty.")

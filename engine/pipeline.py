@@ -1,0 +1,225 @@
+"""The pipeline: plan -> Generate (model actors) -> Execute (sandbox actors) -> parts on disk, streamed by Ray Data.
+
+    requests ──> Generate ──completions──> Execute ──statuses──> driver (progress)
+                    │ commits                 │ commits
+                    └─> generations/          └─> samples/
+
+One row is one prompt with its n completions. The plan enters as Arrow blocks in memory, so no read task asks for a CPU;
+Generate takes no CPU (its model may take GPUs) and Execute one each, so that one CPU is enough for both. Rows carry
+their faults as columns, so a failed task is a defect or a dead node: Ray runs it again, and commits are idempotent.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext
+
+from actors.generator import Sampling
+from actors.models import GeneratorOptions, ModelSpec
+from actors.parts import STOP_FILE
+from actors.replay_generator import ReplayFile
+from actors.stages import ExecuteStage, GenerateStage
+from benchmarks.benchmark import Benchmark
+from benchmarks.problem import Completion
+from engine.progress import Progress
+from runners.errors import UserError
+
+_BLOCKS_PER_WORKER = 8
+"""Blocks that each executor should get, so that the last ones end together."""
+_MAX_BLOCK_PROMPTS = 16
+_POLL_SECONDS = 0.2
+
+
+class PipelineError(Exception):
+    """The pipeline cannot go on; names the stage. What was committed stays, and running again resumes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What the pipeline is to do, and with what."""
+
+    run_dir: Path
+    requests: pa.Table
+    sampling: Sampling
+    spec: ModelSpec
+    options: GeneratorOptions
+    references: Mapping[tuple[str, str], Completion]
+    stored: ReplayFile | None
+    benchmarks: Mapping[str, Benchmark]
+    isolation: str
+    limits: Mapping[str, float]
+    workers: int | str
+    replicas: int | str
+    stall_seconds: float
+
+
+def run_pipeline(work: Work, progress: Progress) -> bool:
+    """Do the work; whether it was done to the end (False: interrupted, drained, to be resumed).
+
+    Raises:
+        UserError: an actor found a fault that the user can cure (no isolation on a node, no such model).
+        PipelineError: a stage died or stalled.
+    """
+    with progress, _stop_on_signal(work.run_dir, progress) as stopped:
+        for statuses in _watched(_stream(work), work, progress):
+            progress.add(statuses)
+    return not stopped.is_set()
+
+
+def _stream(work: Work) -> Iterator[list[str]]:
+    """Statuses of finished samples, batch by batch."""
+    num_workers = _num_workers(work.workers)
+    shared_model = ray.put((work.spec, work.options, work.references, work.stored))
+    shared_benchmarks = ray.put(dict(work.benchmarks))
+    replicas, gpus = _replicas(work)
+    run_dir = str(work.run_dir.resolve())
+    done = (
+        ray.data.from_arrow(_blocks(work.requests, num_workers))
+        .map_batches(
+            GenerateStage,
+            fn_constructor_args=(run_dir, shared_model, work.sampling),
+            compute=ActorPoolStrategy(size=replicas),
+            batch_size=None,
+            batch_format="pyarrow",
+            num_cpus=0,
+            num_gpus=gpus,
+        )
+        .map_batches(
+            ExecuteStage,
+            fn_constructor_args=(run_dir, shared_benchmarks, work.isolation, dict(work.limits)),
+            compute=ActorPoolStrategy(size=num_workers),
+            batch_size=None,
+            batch_format="pyarrow",
+            num_cpus=1,
+        )
+    )
+    for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
+        yield batch["status"].to_pylist()
+
+
+def _blocks(requests: pa.Table, num_workers: int) -> list[pa.Table]:
+    """Cut the plan so that every executor gets several blocks and none is larger than a generation batch."""
+    size = max(1, min(_MAX_BLOCK_PROMPTS, requests.num_rows // (num_workers * _BLOCKS_PER_WORKER)))
+    return [requests.slice(start, size) for start in range(0, requests.num_rows, size)]
+
+
+def _num_workers(workers: int | str) -> int:
+    return int(workers) if workers != "auto" else max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _replicas(work: Work) -> tuple[int, float]:
+    """Model actors and GPUs for each: local models take one GPU each where the cluster has any."""
+    num_gpus = int(ray.cluster_resources().get("GPU", 0)) if work.spec.kind in ("transformers", "vllm") else 0
+    replicas = int(work.replicas) if work.replicas != "auto" else max(1, num_gpus)
+    return replicas, 1.0 if num_gpus else 0.0
+
+
+def _watched(stream: Iterator[list[str]], work: Work, progress: Progress) -> Iterator[list[str]]:
+    """The stream, consumed by a thread, so that progress, signals and stalls are seen while it is silent."""
+    items: queue.Queue[list[str] | BaseException | None] = queue.Queue()
+
+    def consume() -> None:
+        try:
+            for item in stream:
+                items.put(item)
+            items.put(None)
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
+            items.put(error)
+
+    threading.Thread(target=consume, daemon=True, name="pipeline").start()
+    while True:
+        progress.update()
+        try:
+            item = items.get(timeout=_POLL_SECONDS)
+        except queue.Empty:
+            if progress.stalled_seconds > work.stall_seconds:
+                stage = progress.slow_stage
+                raise PipelineError(
+                    f"stage {stage} has done nothing for {work.stall_seconds:g} s; run again to resume."
+                ) from None
+            continue
+        if item is None:
+            progress.update()
+            return
+        if isinstance(item, BaseException):
+            raise _explained(item) from item
+        yield item
+
+
+def _explained(error: BaseException) -> Exception:
+    """The user's fault behind a failed actor if there is one, else an error that names the stage."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, UserError):
+            return seen
+        seen = getattr(seen, "cause", None) or seen.__cause__
+    text = str(error)
+    stage = "Generate" if "GenerateStage" in text else "Execute" if "ExecuteStage" in text else "the pipeline"
+    return PipelineError(f"{stage} failed: {text.strip().splitlines()[-1] if text.strip() else error!r}")
+
+
+@contextmanager
+def _stop_on_signal(run_dir: Path, progress: Progress) -> Iterator[threading.Event]:
+    """First Ctrl-C or SIGTERM: finish and commit what is in flight, let the rest pass. Second: leave at once."""
+    stopped = threading.Event()
+
+    def stop(number: int, _frame: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+        (run_dir / STOP_FILE).touch()
+        progress.note = f"{signal.Signals(number).name}: finishing what is in flight; once more to leave at once"
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def connect() -> dict[str, Any]:
+    """Join the cluster that RAY_ADDRESS names, or start one on this machine; its resources.
+
+    Raises:
+        UserError: RAY_ADDRESS names a cluster that does not answer.
+    """
+    if not ray.is_initialized():
+        # A busy machine starts Ray slowly; without these its own time-outs end the start.
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", "240")
+        os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        address = os.environ.get("RAY_ADDRESS") or "local"
+        local = {"include_dashboard": False} if address == "local" else {}
+        try:
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **local)
+        except ConnectionError as error:
+            raise UserError(
+                f"RAY_ADDRESS={address}: no Ray cluster answers there. Unset it to run on this machine."
+            ) from error
+    _quiet()
+    return dict(ray.cluster_resources())
+
+
+def _quiet() -> None:
+    """Ray Data's own bars and logs would tear our block; its errors still reach us as exceptions."""
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.ERROR)

@@ -1,0 +1,91 @@
+"""Decide what is to be done: one request per prompt, without what is already stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from actors.generator import Sampling
+from actors.replay_generator import ReplayFile
+from actors.samples import REQUEST_SCHEMA, prompt_row
+from benchmarks.benchmark import Benchmark
+from benchmarks.problem import Problem, PromptForm
+from engine.identity import request_id
+from engine.scored_rows import PlannedBenchmark
+from engine.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run consists of, and what is left of it."""
+
+    requests: pa.Table
+    """REQUEST_SCHEMA: only prompts with something left to do."""
+    planned: Mapping[str, PlannedBenchmark]
+    """The whole run by metric name, for the statistics."""
+    num_samples: int
+    """Samples of the whole run."""
+    num_generate: int
+    """Completions still to be generated."""
+    num_execute: int
+    """Samples still to be judged, those to be generated included."""
+
+
+def make_plan(
+    benchmarks: Mapping[str, Benchmark],
+    *,
+    form: PromptForm,
+    sampling: Sampling,
+    n: int,
+    model_digest: str,
+    replay: ReplayFile | None,
+    store: Store,
+) -> Plan:
+    """Compare what the run consists of with what the store holds."""
+    generated, finished = store.generated(), store.finished()
+    rows: list[dict[str, Any]] = []
+    planned, num_samples = {}, 0
+    for label, benchmark in benchmarks.items():
+        problems = benchmark.problems()
+        planned[label] = PlannedBenchmark(
+            metrics=benchmark.metrics,
+            num_problems=len(problems),
+            num_samples=n,
+            task_ids=tuple(problem.task_id for problem in problems),
+        )
+        for problem in problems:
+            available = _available(problem, n, replay)
+            num_samples += available
+            prompt = benchmark.prompt(problem, form)
+            identity = request_id(model_digest, label, problem, prompt, sampling)
+            row = _request(identity, available, generated.get(identity, {}), finished.get(identity, set()))
+            if row["generate"] or row["stored"]:
+                names = {"benchmark": label, "task_id": problem.task_id, "variant": problem.variant}
+                rows.append({"request_id": identity, **names, "prompt": json.dumps(prompt_row(prompt)), **row})
+    num_generate = sum(len(row["generate"]) for row in rows)
+    return Plan(
+        requests=pa.Table.from_pylist(rows, schema=REQUEST_SCHEMA),
+        planned=planned,
+        num_samples=num_samples,
+        num_generate=num_generate,
+        num_execute=num_generate + sum(len(row["stored"]) for row in rows),
+    )
+
+
+def _available(problem: Problem, n: int, replay: ReplayFile | None) -> int:
+    """Samples that there can be of a problem: n, or fewer where stored samples are replayed."""
+    return n if replay is None else min(n, replay.counts.get(problem.task_id, 0))
+
+
+def _request(identity: str, available: int, generated: Mapping[int, str], finished: set[int]) -> dict[str, Any]:
+    left = [index for index in range(available) if index not in finished]
+    stored = [index for index in left if index in generated]
+    return {
+        "generate": [index for index in left if index not in generated],
+        "stored": stored,
+        "parts": sorted({generated[index] for index in stored}),
+    }
