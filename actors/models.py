@@ -52,13 +52,11 @@ NO_VLLM = (
 INSTALL = {"vllm": "pip install 'codeassay[vllm]'"}
 """Top-level module -> the command that brings it; other modules are named as they are."""
 
-OURS = ("actors", "benchmarks", "runners", "engine")
-
 
 class GeneratorOptions(BaseModel):
     """How a back end is loaded and asked; each back end reads the fields that concern it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     dtype: str = "auto"
     """transformers, vllm: `auto` (what the checkpoint says), `float32`, `bfloat16` or `float16`."""
@@ -69,7 +67,7 @@ class GeneratorOptions(BaseModel):
     max_model_len: int | None = Field(default=None, ge=1)
     """transformers, vllm: tokens of prompt and completion together; None is what the checkpoint says."""
     chat_template: str | None = None
-    """transformers, vllm: Jinja text in place of the tokenizer's own template."""
+    """transformers, vllm: a Jinja template, or the path of a file with one, in place of the tokenizer's own."""
     trust_remote_code: bool = False
     """transformers, vllm: whether Python code that lies in the checkpoint may run in this process."""
     engine: dict[str, Any] = Field(default_factory=dict)
@@ -286,8 +284,8 @@ def _load(kind: str) -> Any:  # noqa: ANN401 - back ends are known by name only
         return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package in OURS:
-            raise
+        if not package or find_spec(package) is not None:
+            raise  # a defect of ours or a broken installation; nothing to install
         install = INSTALL.get(package, f"pip install {package}")
         raise UserError(
             f"the back end '{kind}' needs the package '{package}', which is not installed: {install}"

@@ -24,7 +24,7 @@ from actors.generator import Sampling
 from actors.gumbel import SeededDraw
 from actors.local_model import LocalModel, load
 from actors.stopping import Decoder, Row, RowEnds, text_of
-from benchmarks.problem import Completion, Prompt
+from benchmarks.problem import Completion, CompletionForm, Prompt
 from runners.errors import UserError
 
 Waiting = tuple[Row, "asyncio.Future[None]"]
@@ -81,7 +81,7 @@ class TransformersGenerator:
         started = time.perf_counter()
         prompt_ids = self._tokenize(prompt)
         if fault := self._prompt_fault(len(prompt_ids)):
-            return [_failed(prompt, fault, len(prompt_ids)) for _ in indexes]
+            return [_failed(prompt, fault, len(prompt_ids), time.perf_counter() - started) for _ in indexes]
         distinct = indexes if sampling.temperature > 0 else indexes[:1]
         rows = [self._row(prompt, prompt_ids, sampling, index) for index in distinct]
         await asyncio.gather(*(self._complete(row) for row in rows))
@@ -90,8 +90,10 @@ class TransformersGenerator:
         return completions if sampling.temperature > 0 else completions * len(indexes)
 
     async def close(self) -> None:
-        """End the worker thread after its current batch and let go of the model."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Wait for the current batch, then let go of the model; calls that still wait are cancelled."""
+        for _, ended in self._waiting:
+            ended.cancel()
+        await asyncio.to_thread(self._thread.shutdown)
         self._loaded.model.to("meta")
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -198,10 +200,10 @@ class TransformersGenerator:
 
     def _completion(self, prompt: Prompt, row: Row, seconds: float) -> Completion:
         if row.error:
-            return _failed(prompt, row.error, len(row.prompt_ids))
+            return _failed(prompt, row.error, len(row.prompt_ids), seconds)
         return Completion(
             text=text_of(row, self._decoder),
-            form="chat" if prompt.form == "chat" else "completion",
+            form=_form(prompt),
             finish_reason=row.finish_reason,
             prompt_tokens=len(row.prompt_ids),
             completion_tokens=len(row.token_ids),
@@ -234,9 +236,14 @@ def decode(loaded: LocalModel, rows: Sequence[Row], decoder: Decoder, context_to
     )
 
 
-def _failed(prompt: Prompt, error: str, prompt_tokens: int) -> Completion:
-    form = "chat" if prompt.form == "chat" else "completion"
-    return Completion(text="", form=form, finish_reason="error", prompt_tokens=prompt_tokens, error=error)
+def _failed(prompt: Prompt, error: str, prompt_tokens: int, seconds: float) -> Completion:
+    return Completion(
+        text="", form=_form(prompt), finish_reason="error", prompt_tokens=prompt_tokens, error=error, seconds=seconds
+    )
+
+
+def _form(prompt: Prompt) -> CompletionForm:
+    return "chat" if prompt.form == "chat" else "completion"
 
 
 def _context(asked: int | None, made_for: int | None) -> int:

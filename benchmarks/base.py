@@ -6,6 +6,7 @@ differs from the rule here. Instances hold plain data only: they are pickled to 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, Self, TypeVar
@@ -65,6 +66,12 @@ class BaseBenchmark(Generic[OptionsT]):
             UserError: the options contradict each other.
         """
         raise NotImplementedError
+
+    def limited(self, count: int) -> Self:
+        """The same benchmark with only its first `count` problems."""
+        first = copy.copy(self)
+        first._problems = self._problems[:count]
+        return first
 
     def problems(self) -> Sequence[Problem]:
         """All problems in the benchmark's own order; task_ids are unique."""

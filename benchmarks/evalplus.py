@@ -98,7 +98,7 @@ class EvalPlus(BaseBenchmark[CommonOptions]):
     def __init__(self, problems: Sequence[Problem], provenance: Provenance, canonicals: Sequence[Canonical]) -> None:
         """Hold the problems and what `prepare` needs to compute their expected outputs."""
         super().__init__(problems, provenance)
-        self._canonicals = tuple(canonicals)
+        self._canonicals = {canonical.task_id: canonical for canonical in canonicals}
         self._truths: dict[str, Truth] = {}
 
     @classmethod
@@ -151,7 +151,7 @@ class EvalPlus(BaseBenchmark[CommonOptions]):
         Raises:
             DataError: some canonical solutions give no usable outputs; lists them.
         """
-        self._truths = truths(self.name, self._canonicals, sandbox, cache)
+        self._truths = truths(self.name, self._canonicals.values(), sandbox, cache)
 
     def limits(self, problem: Problem) -> Limits:
         """60 CPU seconds for the whole program, as EvalPlus; a wall limit to match."""
@@ -165,12 +165,12 @@ class EvalPlus(BaseBenchmark[CommonOptions]):
         """
         truth = self._truths.get(problem.task_id)
         if truth is None:
-            raise RuntimeError(
-                f"{self.name}: {problem.task_id} has no expected outputs; call prepare(sandbox, cache) first"
-            )
+            task = f"{self.name}: {problem.task_id}"
+            raise RuntimeError(f"{task} has no expected outputs; call prepare(sandbox, cache) first")
+        canonical = self._canonicals[problem.task_id]
         program = Program(
             source=self.source(problem, completion),
-            tests=tuple(judge_prelude(truth, group) + test for group, test in enumerate(problem.tests)),
+            tests=tuple(judge_prelude(canonical, truth, group) + test for group, test in enumerate(problem.tests)),
             module_name=self.module_name,
             limits=self.limits(problem),
         )

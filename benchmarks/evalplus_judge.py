@@ -23,6 +23,9 @@ FLOAT_ABSOLUTE = 1e-6
 CASE_SECONDS = 4.0
 """CPU seconds that every call may take at least."""
 
+MAX_EXPECTED_CHARS = 1 << 20
+"""Longer expected results are not kept: the canonical solution is called again beside each program."""
+
 inf = math.inf  # names that literals use
 nan = math.nan
 
@@ -123,7 +126,7 @@ def exact(rule: str, out: Any, expected: Any, arguments: Sequence[Any], atol: fl
 def check(
     candidate: Callable[..., Any],
     inputs: str,
-    expected: str,
+    expected: str | Callable[..., Any],
     *,
     rule: str = "equal",
     atol: float = 0,
@@ -134,7 +137,7 @@ def check(
     Args:
         candidate: the function under test; it gets copies, so changing its arguments harms nobody.
         inputs: literal text of a list of argument lists.
-        expected: literal text of the list of the canonical solution's results.
+        expected: literal text of the list of the canonical solution's results, or the canonical solution itself.
         rule: `equal`, `set`, `not_none`, `polynomial` or a key of ALTERNATIVES.
         atol: the problem's absolute tolerance.
         slow: CPU seconds of the cases that may take more than CASE_SECONDS.
@@ -144,8 +147,9 @@ def check(
         TimeoutError: a case took more CPU time than it may.
     """
     signal.signal(signal.SIGPROF, _ring)
-    pairs = zip(evaluate(inputs), evaluate(expected), strict=True)
-    for index, (arguments, result) in enumerate(pairs):
+    known: Sequence[Any] = [] if callable(expected) else evaluate(expected)
+    for index, arguments in enumerate(evaluate(inputs)):
+        result = expected(*copy.deepcopy(arguments)) if callable(expected) else known[index]
         out = limited(candidate, copy.deepcopy(arguments), (slow or {}).get(index, CASE_SECONDS))
         if rule == "polynomial":
             assert abs(polynomial(arguments[0], out)) <= atol, f"case {index}"
@@ -181,7 +185,8 @@ def limited(candidate: Callable[..., Any], arguments: Sequence[Any], cpu_seconds
 def tell_expected(candidate: Callable[..., Any], groups: Mapping[str, str], marker: str, *, not_none: bool) -> None:
     """Print what the canonical solution returns for each group of inputs, as one JSON line after `marker`.
 
-    The line maps each group to the literal text of the results and the CPU seconds of each call.
+    The line maps each group to the literal text of the results (null if that is too long to keep) and the CPU seconds
+    of each call.
 
     Raises:
         TypeError: a result is no plain data.
@@ -189,13 +194,15 @@ def tell_expected(candidate: Callable[..., Any], groups: Mapping[str, str], mark
     """
     told = {}
     for name, inputs in groups.items():
-        results, seconds = [], []
+        texts, seconds, length = [], [], 0
         for arguments in evaluate(inputs):
             started = time.process_time()
             result = candidate(*arguments)
             seconds.append(time.process_time() - started)
-            results.append(result is not None if not_none else result)
-        text = literal(results)
-        assert literal(evaluate(text)) == text, f"{name}: results do not survive being written and read back"
-        told[name] = {"expected": text, "seconds": seconds}
+            text = literal(result is not None if not_none else result)
+            length += len(text)
+            if length <= MAX_EXPECTED_CHARS:
+                assert literal(evaluate(text)) == text, f"{name}: a result does not survive being written and read back"
+                texts.append(text)
+        told[name] = {"expected": f"[{', '.join(texts)}]" if length <= MAX_EXPECTED_CHARS else None, "seconds": seconds}
     print("\n" + marker + json.dumps(told), flush=True)  # noqa: T201

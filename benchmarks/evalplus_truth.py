@@ -19,6 +19,10 @@ from runners.sandbox import Sandbox
 log = logging.getLogger(__name__)
 
 JUDGE_SOURCE = inspect.getsource(evalplus_judge)
+LOAD_JUDGE = (
+    "_codeassay_judge = {'__name__': 'codeassay_judge'}\n"
+    f"__import__('builtins').exec({JUDGE_SOURCE!r}, _codeassay_judge)\n"
+)
 GROUPS = ("base", "plus")
 """The two tests of every program, in order."""
 MARKER = "codeassay-expected:"
@@ -44,8 +48,8 @@ class Canonical:
 class Truth:
     """What is expected of one problem; each field holds base and plus."""
 
-    expected: tuple[str, str]
-    """Literal text of the list of results."""
+    expected: tuple[str | None, str | None]
+    """Literal text of the list of results; None if it is too long to keep."""
     slow: tuple[Mapping[int, float], Mapping[int, float]]
     """CPU seconds of the cases that may take more than CASE_SECONDS."""
 
@@ -81,14 +85,19 @@ def truths(name: str, problems: Iterable[Canonical], sandbox: Sandbox, cache: Pa
     return computed
 
 
-def judge_prelude(truth: Truth, group: int) -> str:
-    """Source that must stand before a problem's test: the comparison code and this group's expected results."""
-    return (
-        f"_codeassay_judge = {{'__name__': 'codeassay_judge'}}\n"
-        f"__import__('builtins').exec({JUDGE_SOURCE!r}, _codeassay_judge)\n"
-        f"_codeassay_expected = {truth.expected[group]!r}\n"
-        f"_codeassay_slow = {dict(truth.slow[group])!r}\n"
-    )
+def judge_prelude(canonical: Canonical, truth: Truth, group: int) -> str:
+    """Source that must stand before a problem's test: the comparison code and this group's expected results.
+
+    Where the results are too long to keep (HumanEval/15 and 130), the canonical solution itself is what is expected.
+    """
+    lines = [LOAD_JUDGE, f"_codeassay_slow = {dict(truth.slow[group])!r}\n"]
+    if truth.expected[group] is not None:
+        lines.append(f"_codeassay_expected = {truth.expected[group]!r}\n")
+    else:
+        lines.append("_codeassay_canonical = {'__name__': 'builtins'}\n")
+        lines.append(f"__import__('builtins').exec({canonical.source!r}, _codeassay_canonical)\n")
+        lines.append(f"_codeassay_expected = _codeassay_canonical[{canonical.entry_point!r}]\n")
+    return "".join(lines)
 
 
 def _key(problems: tuple[Canonical, ...]) -> str:
@@ -109,7 +118,7 @@ def _read(path: Path) -> dict[str, Truth] | None:
 
 
 def _truth(fields: Mapping[str, list[object]]) -> Truth:
-    base, plus = (str(text) for text in fields["expected"])
+    base, plus = (None if text is None else str(text) for text in fields["expected"])
     slow = [{int(index): float(seconds) for index, seconds in dict(cases).items()} for cases in fields["slow"]]  # type: ignore[call-overload]
     return Truth(expected=(base, plus), slow=(slow[0], slow[1]))
 
@@ -118,11 +127,7 @@ def _compute(problem: Canonical, sandbox: Sandbox) -> Truth | str:
     """Run one canonical solution; the reason as text if that gives no outputs."""
     groups = dict(zip(GROUPS, problem.inputs, strict=True))
     call = f"({problem.entry_point}, {groups!r}, {MARKER!r}, not_none={problem.not_none!r})"
-    test = (
-        "_codeassay_judge = {'__name__': 'codeassay_judge'}\n"
-        f"__import__('builtins').exec({JUDGE_SOURCE!r}, _codeassay_judge)\n"
-        f"_codeassay_judge['tell_expected']{call}\n"
-    )
+    test = f"{LOAD_JUDGE}_codeassay_judge['tell_expected']{call}\n"
     program = Program(source=problem.source, tests=(test,), module_name="builtins", limits=LIMITS)
     verdict = sandbox.run(program)
     if not verdict.passed:

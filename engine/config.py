@@ -37,7 +37,7 @@ class ModelConfig(GeneratorOptions):
 
     spec: str = Field(
         "reference",
-        description="`reference`, `replay:PATH`, `transformers:PATH`, `vllm:PATH`, `openai:URL#MODEL`, or a path or hub id.",
+        description="`reference`, `replay:PATH`, `transformers:PATH`, `vllm:PATH`, `openai:URL#MODEL`, path or hub id.",
     )
     form: Literal["auto", "base", "chat"] = Field(
         "auto",
@@ -45,7 +45,6 @@ class ModelConfig(GeneratorOptions):
     )
     step: int | None = Field(None, description="Training step; read from names such as `step-1200` if empty.", ge=0)
     replicas: int | Literal["auto"] = Field("auto", description="Model replicas; `auto` is one per GPU, else one.")
-    allow_missing: bool = Field(False, description="Score a samples file that leaves out problems; they are `missing`.")
 
 
 class GenerationConfig(Section):
@@ -66,7 +65,7 @@ class ExecutionConfig(Section):
 
     isolation: Literal["auto", "full", "rootless", "none"] = Field(
         "auto",
-        description="`auto` is the strongest this machine gives, at least `rootless`; `none` is for trusted programs.",
+        description="`auto` is the strongest this machine gives, at least `rootless`; `none`: trusted programs only.",
     )
     workers: int | Literal["auto"] = Field(
         "auto", description="Execution actors; `auto` is one per CPU of the cluster."

@@ -105,7 +105,6 @@ class Metrics:
 
         Raises:
             ValueError: the text is not JSON, or not of this version's fields.
-
         """
         try:
             raw = json.loads(text)
@@ -161,7 +160,6 @@ def compute_metrics(
     Raises:
         ValueError: a k is larger than the samples planned per problem, more rows than planned, or a sample that counts
             lacks one of its benchmark's scores.
-
     """
     rules = _Rules(
         ks=_checked_ks(ks, planned),

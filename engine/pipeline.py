@@ -33,6 +33,7 @@ from actors.replay_generator import ReplayFile
 from actors.stages import ExecuteStage, GenerateStage
 from benchmarks.benchmark import Benchmark
 from benchmarks.problem import Completion
+from engine.pipeline_errors import PipelineError
 from engine.progress import Progress
 from runners.errors import UserError
 
@@ -40,10 +41,6 @@ _BLOCKS_PER_WORKER = 8
 """Blocks that each executor should get, so that the last ones end together."""
 _MAX_BLOCK_PROMPTS = 16
 _POLL_SECONDS = 0.2
-
-
-class PipelineError(Exception):
-    """The pipeline cannot go on; names the stage. What was committed stays, and running again resumes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +86,7 @@ def _stream(work: Work) -> Iterator[list[str]]:
         ray.data.from_arrow(_blocks(work.requests, num_workers))
         .map_batches(
             GenerateStage,
-            fn_constructor_args=(run_dir, shared_model, work.sampling),
+            fn_constructor_args=(run_dir, ray.cloudpickle.dumps(shared_model), work.sampling),
             compute=ActorPoolStrategy(size=replicas),
             batch_size=None,
             batch_format="pyarrow",
@@ -98,7 +95,12 @@ def _stream(work: Work) -> Iterator[list[str]]:
         )
         .map_batches(
             ExecuteStage,
-            fn_constructor_args=(run_dir, shared_benchmarks, work.isolation, dict(work.limits)),
+            fn_constructor_args=(
+                run_dir,
+                ray.cloudpickle.dumps(shared_benchmarks),
+                work.isolation,
+                dict(work.limits),
+            ),
             compute=ActorPoolStrategy(size=num_workers),
             batch_size=None,
             batch_format="pyarrow",

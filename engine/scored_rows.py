@@ -55,7 +55,6 @@ class ScoredRows:
 
         Raises:
             ValueError: there are more rows than planned samples.
-
         """
         own = _planned_rows(name, rows, plan)
         if own.num_rows > plan.num_problems * plan.num_samples:
@@ -83,7 +82,6 @@ class ScoredRows:
 
         Raises:
             ValueError: a sample that counts lacks one of the planned scores.
-
         """
         values: dict[str, FloatArray] = {}
         n_P = self.num_counted()

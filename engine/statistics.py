@@ -39,7 +39,6 @@ def pass_at_k(num_samples_P: ArrayLike, num_passed_P: ArrayLike, k: int) -> Floa
     Raises:
         ValueError: k < 1, c outside [0, n], shapes differ, or a problem has fewer than k samples, so that its pass@k
             is not defined.
-
     """
     n_P, c_P = np.asarray(num_samples_P, dtype=np.int64), np.asarray(num_passed_P, dtype=np.int64)
     _check_counts(n_P, c_P, k)
@@ -86,7 +85,6 @@ def bootstrap_interval(
 
     Raises:
         ValueError: no values, a value that is not finite, or resamples or confidence out of range.
-
     """
     values = np.asarray(values_P, dtype=np.float64)
     if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():

@@ -17,18 +17,23 @@ from runners.errors import DataError, UserError
 BUILT_IN = Path(__file__).parent.parent / "benchmarks" / "suites"
 
 
-def load_config(targets: Sequence[str], flags: Mapping[str, Any], settings: Sequence[str]) -> RunConfig:
+def load_config(
+    targets: Sequence[str], flags: Mapping[str, Any], settings: Sequence[str], data: Path | None = None
+) -> RunConfig:
     """Build the configuration.
 
     Args:
         targets: one suite file or built-in suite name, or one or more benchmarks (`humaneval`, `mbpp:sanitized`).
         flags: dotted keys with the values of command-line flags; None is "not given".
         settings: `a.b=value` texts; values are YAML. List items are numbered: `benchmarks.0.split=all`.
+        data: file of the only benchmark.
 
     Raises:
         UserError: unknown target, key or value; names it and the nearest that exists.
     """
     raw, source = _targets(targets)
+    if data is not None:
+        _put_data(raw, data)
     for key, value in flags.items():
         if value is not None:
             _put(raw, key, value, source)
@@ -40,6 +45,13 @@ def load_config(targets: Sequence[str], flags: Mapping[str, Any], settings: Sequ
     return _validated(raw, source)
 
 
+def _put_data(raw: dict[str, Any], data: Path) -> None:
+    benchmarks = raw.get("benchmarks")
+    if not isinstance(benchmarks, list) or len(benchmarks) != 1:
+        raise UserError(f"--data {data}: it belongs to one benchmark; with several use --set benchmarks.0.data=PATH.")
+    benchmarks[0]["data"] = str(data)
+
+
 def _targets(targets: Sequence[str]) -> tuple[dict[str, Any], str]:
     """The raw configuration that the targets name, and what to call its source in errors."""
     suites = [target for target in targets if _suite_path(target)]
@@ -49,7 +61,7 @@ def _targets(targets: Sequence[str]) -> tuple[dict[str, Any], str]:
         path = _suite_path(targets[0])
         assert path is not None
         return _read(path), str(path)
-    benchmarks = []
+    benchmarks: list[dict[str, Any]] = []
     for target in targets:
         name, options = parse_spec(target)
         benchmarks.append({"name": name, "label": target.replace(",", ":").replace("=", "-"), **options})
@@ -91,10 +103,7 @@ def _put(raw: dict[str, Any], key: str, value: Any, source: str) -> None:  # noq
     node: Any = raw
     *path, last = key.split(".")
     for part in path:
-        if isinstance(node, list):
-            node = _item(node, part, key)
-        else:
-            node = node.setdefault(part, {})
+        node = _item(node, part, key) if isinstance(node, list) else node.setdefault(part, {})
         if not isinstance(node, (dict, list)):
             raise UserError(f"{source}: {key}: '{part}' is a value, not a section.")
     if isinstance(node, list):

@@ -46,16 +46,16 @@ def reference_case() -> Generator:
     return ReferenceGenerator({(t, NOMINAL): Completion(text=f"    return '{t}'\n", verbatim=True) for t in TASKS})
 
 
-CASES = {
-    "openai": openai_case,
-    "replay": lambda: nullcontext(replay_case()),
-    "reference": lambda: nullcontext(reference_case()),
-}
-"""Name -> context manager that gives a generator. It must know TASKS and fail for good on a prompt with task_id
-`T/failing` whose text holds REFUSED; a slow one is wrapped in pytest.param(..., marks=pytest.mark.slow)."""
+CASES = [
+    pytest.param(openai_case, id="openai"),
+    pytest.param(lambda: nullcontext(replay_case()), id="replay"),
+    pytest.param(lambda: nullcontext(reference_case()), id="reference"),
+]
+"""Each gives a context manager of a generator that knows TASKS and fails for good on FAILING. A slow one says so:
+`pytest.param(transformers_case, id="transformers", marks=pytest.mark.slow)`."""
 
 
-@pytest.fixture(params=CASES.values(), ids=CASES)
+@pytest.fixture(params=CASES)
 def generator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Generator]:
     for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(variable, raising=False)

@@ -162,6 +162,11 @@ def test_options_reject_unknown_keys() -> None:
         GeneratorOptions.model_validate({"concurency": 4})
 
 
+def test_every_option_is_described() -> None:
+    """Each option says what it does, for the help of the command line."""
+    assert not [name for name, field in GeneratorOptions.model_fields.items() if not field.description]
+
+
 @pytest.mark.parametrize("field", ["concurrency", "batch_size", "max_model_len", "timeout_seconds"])
 def test_options_reject_zero(field: str) -> None:
     """Counts and times that would stop everything are refused."""
@@ -216,8 +221,18 @@ def test_back_end_that_is_not_installed_names_the_extra(tmp_path: Path, monkeypa
     (tmp_path / "vllm_backend_without_vllm.py").write_text("raise ModuleNotFoundError('no vllm', name='vllm.engine')\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(GENERATORS, "vllm", "vllm_backend_without_vllm:Generator")
+    monkeypatch.setattr(models, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs the package 'vllm'.*pip install 'codeassay\[vllm\]'"):
         open_generator(parse_model("vllm:/c/step-1"), GeneratorOptions(), {})
+
+
+def test_defect_of_an_installed_back_end_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that fails inside a package that is there stays an exception: there is nothing to install."""
+    (tmp_path / "broken_backend.py").write_text("import actors.no_such_module\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(GENERATORS, "reference", "broken_backend:Generator")
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        open_generator(ModelSpec(kind="reference"), GeneratorOptions(), {})
 
 
 def test_bare_path_is_vllm_only_with_entry_package_and_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

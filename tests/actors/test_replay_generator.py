@@ -107,6 +107,12 @@ def test_direct_match_leaves_ids_alone(write: Write) -> None:
     assert file.counts == {"Python/0": 1, "Python/1": 1}
 
 
+def test_mixed_ids_are_not_matched_by_number(write: Write) -> None:
+    """Where some ids match as they are, others are not guessed: the file is not of one kind."""
+    with pytest.raises(DataError, match="not in the benchmark: Python/1"):
+        ReplayFile.load(write(row("HumanEval/0"), row("Python/1")), ["HumanEval/0", "HumanEval/1"])
+
+
 def test_other_language_is_not_matched_by_number(write: Write) -> None:
     """Samples of CPP/0 are not taken for those of HumanEval/0."""
     with pytest.raises(DataError, match="CPP/0"):

@@ -1,0 +1,234 @@
+"""The command line: verbs, flags and exit codes. Each flag is a configuration key; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from runners.errors import UserError
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INCONCLUSIVE, EXIT_INCOMPLETE = 0, 1, 2, 3, 4
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Measure code LLMs: generate, execute in jails, score with error bars, compare in MLflow.",
+    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 inconclusive, 4 incomplete (run again to resume).",
+)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")]
+
+
+@app.command()
+def run(
+    targets: Annotated[list[str], typer.Argument(help="A suite file or name, or benchmarks such as mbpp:sanitized.")],
+    model: Annotated[
+        str | None, typer.Option(help="reference, replay:FILE, transformers:PATH, openai:URL#MODEL, PATH")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="The benchmark's original file on disk.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many problems of each benchmark.")] = None,
+    n: Annotated[int | None, typer.Option("--n", "-n", help="Completions per problem.")] = None,
+    k: Annotated[str | None, typer.Option("--k", help="The k of pass@k, e.g. 1,10.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Token limit per completion.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of generation.")] = None,
+    step: Annotated[int | None, typer.Option(help="Training step, where the model's name does not tell it.")] = None,
+    isolation: Annotated[str | None, typer.Option(help="auto, full, rootless or none.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The run directory; runs/<model>/<suite>-<id> if empty.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Any key: --set generation.top_p=0.9")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Evaluate a model on a suite or benchmarks; the same command again resumes."""
+    from engine.suite import load_config
+
+    flags: dict[str, Any] = {
+        "model.spec": model,
+        "model.step": step,
+        "limit": limit,
+        "generation.n": n,
+        "generation.temperature": temperature,
+        "generation.max_tokens": max_tokens,
+        "generation.seed": seed,
+        "report.k": _ks(k),
+        "execution.isolation": isolation,
+        "output": str(output) if output else None,
+    }
+    config = load_config(targets, flags, settings or [], data)
+    raise typer.Exit(_run(config, as_json=as_json))
+
+
+def _ks(text: str | None) -> list[int] | None:
+    try:
+        return [int(part) for part in text.split(",")] if text else None
+    except ValueError as error:
+        raise UserError(f"--k {text}: give whole numbers with commas between, e.g. --k 1,10.") from error
+
+
+def _run(config: Any, *, as_json: bool) -> int:  # noqa: ANN401 - RunConfig, imported late
+    """Evaluate, show, send to MLflow; the exit code."""
+    from engine.publish import summary
+    from engine.report import render_run
+    from engine.run import evaluate
+
+    err = Console(stderr=True)
+    opened: list[Path] = []
+    try:
+        outcome = evaluate(config, err, opened.append)
+    except KeyboardInterrupt:
+        err.print(f"\nstopped; {opened[0] if opened else 'nothing'} keeps what was committed. Run again to resume.")
+        return EXIT_INCOMPLETE
+    finally:
+        _leave_ray()
+    if config.tracking.enabled:
+        _push_or_tell(outcome.run_dir, err, quiet=as_json)
+    if as_json:
+        print(json.dumps(_as_json(outcome.run_dir, outcome.metrics, outcome.status)))  # noqa: T201
+    else:
+        Console().print(render_run(summary(outcome.run_dir)))
+    if outcome.status != "complete":
+        err.print(f"incomplete: run the same command again to resume {outcome.run_dir}", style="yellow", soft_wrap=True)
+        return EXIT_INCOMPLETE
+    return EXIT_OK
+
+
+def _leave_ray() -> None:
+    """Shut down what this process started, quietly, before anything is printed."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        ray.shutdown()
+
+
+def _as_json(run_dir: Path, metrics: Any, status: str) -> dict[str, Any]:  # noqa: ANN401 - Metrics, imported late
+    return {
+        "run_dir": str(run_dir),
+        "status": status,
+        "metrics": metrics.flat(),
+        "statuses": metrics.overall.statuses,
+    }
+
+
+def _push_or_tell(run_dir: Path, err: Console, *, quiet: bool) -> bool:
+    """Send a run to MLflow; if that fails say how to do it later. Whether it was sent."""
+    from engine.publish import push_run
+    from engine.tracking import TrackingUnavailable, ui_command
+
+    try:
+        result = push_run(run_dir)
+    except TrackingUnavailable as error:
+        err.print(f"MLflow: {error}", style="yellow", soft_wrap=True, markup=False)
+        err.print(f"The run is whole on disk; send it later: codeassay push {run_dir}", soft_wrap=True, markup=False)
+        return False
+    if not quiet:
+        err.print(f"MLflow: run {result.run_id}; look: {ui_command(result.tracking_uri)}", soft_wrap=True, markup=False)
+    return True
+
+
+@app.command()
+def report(
+    run_dir: Annotated[Path, typer.Argument(help="A run directory.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show a run: scores with intervals, outcomes, and what speaks for and against trusting it."""
+    from engine.publish import summary
+    from engine.report import render_run
+
+    shown = summary(run_dir)
+    if as_json:
+        print(json.dumps(_as_json(run_dir, shown.metrics, shown.status)))  # noqa: T201
+    else:
+        Console().print(render_run(shown))
+
+
+@app.command()
+def push(run_dir: Annotated[Path, typer.Argument(help="A run directory.")], as_json: JsonFlag = False) -> None:
+    """Send a run to MLflow, now or again; a second time changes nothing."""
+    from dataclasses import asdict
+
+    from engine.publish import push_run
+    from engine.tracking import TrackingUnavailable
+
+    try:
+        result = push_run(run_dir)
+    except TrackingUnavailable as error:
+        Console(stderr=True).print(f"MLflow: {error}", soft_wrap=True, markup=False)
+        raise typer.Exit(EXIT_FAILED) from error
+    if as_json:
+        print(json.dumps(asdict(result)))  # noqa: T201
+    else:
+        Console().print(f"run {result.run_id} in {result.tracking_uri}", soft_wrap=True, markup=False)
+
+
+@app.command("list")
+def list_benchmarks(as_json: JsonFlag = False) -> None:
+    """Name the benchmarks and their options, and the built-in suites."""
+    from engine.listing import listing, render_listing
+
+    if as_json:
+        print(json.dumps(listing()))  # noqa: T201
+    else:
+        Console().print(render_listing())
+
+
+@app.command()
+def doctor(
+    gold: Annotated[
+        list[str] | None, typer.Option(help="Run this benchmark's reference and wrong solutions; repeatable.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="The benchmark's original file on disk.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what this machine can do, and whether a benchmark's own solutions get the verdicts they should."""
+    from engine.doctor import check_gold, check_machine, render_gold, render_machine
+
+    out = Console()
+    if gold:
+        checks = [check_gold(spec, data, Console(stderr=True)) for spec in gold]
+        if as_json:
+            print(json.dumps([check.as_json() for check in checks]))  # noqa: T201
+        else:
+            for check in checks:
+                out.print(render_gold(check))
+        raise typer.Exit(EXIT_OK if all(check.ok for check in checks) else EXIT_FAILED)
+    findings = check_machine()
+    if as_json:
+        print(json.dumps([finding.as_json() for finding in findings]))  # noqa: T201
+    else:
+        out.print(render_machine(findings))
+    raise typer.Exit(EXIT_OK if all(finding.ok for finding in findings if finding.needed) else EXIT_FAILED)
+
+
+@app.command()
+def demo(
+    directory: Annotated[
+        Path | None, typer.Option(help="Where checkpoints go; <runs>/demo-checkpoints if empty.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train a micro model on this machine and evaluate its checkpoints through the whole pipeline."""
+    from engine.demo import run_demo
+
+    raise typer.Exit(run_demo(directory, as_json=as_json))
+
+
+def main() -> None:
+    """Run the command line; a fault of the user's is one message and exit code 2."""
+    from engine.pipeline_errors import PipelineError
+
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        Console(stderr=True).print(f"codeassay: {error}", style="red", soft_wrap=True, markup=False, highlight=False)
+        sys.exit(EXIT_USAGE)
+    except PipelineError as error:
+        Console(stderr=True).print(f"codeassay: {error}", style="red", soft_wrap=True, markup=False, highlight=False)
+        sys.exit(EXIT_FAILED)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("codeassay: stopped before anything ran.")
+        sys.exit(EXIT_INCOMPLETE)

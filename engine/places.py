@@ -1,0 +1,29 @@
+"""Where things are kept on this machine: runs, the tracking database, caches."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def runs_root() -> Path:
+    """Where run directories go: CODEASSAY_RUNS, else `runs` here.
+
+    Inside a Ray job the current directory is a copy that goes away with the job, so there it is `~/codeassay/runs`.
+    """
+    if "CODEASSAY_RUNS" in os.environ:
+        return Path(os.environ["CODEASSAY_RUNS"])
+    if in_ray_job():
+        return Path.home() / "codeassay" / "runs"
+    return Path("runs")
+
+
+def in_ray_job() -> bool:
+    """Whether this process was started by `ray job submit` in an uploaded working directory."""
+    return "working_dir_files" in Path.cwd().parts
+
+
+def cache_root() -> Path:
+    """Where fetched benchmark files and expected outputs are kept: CODEASSAY_CACHE, else under ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("CODEASSAY_CACHE") or Path(base) / "codeassay")

@@ -1,0 +1,227 @@
+"""Check everything that a run needs before the first token: data, model, samples file, isolation, k and n."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from actors.generator import Sampling
+from actors.model_digest import model_digest
+from actors.models import ModelSpec, parse_model
+from actors.replay_generator import ReplayFile
+from benchmarks.base import BaseBenchmark
+from benchmarks.benchmark import reference_completion
+from benchmarks.problem import Completion, PromptForm
+from benchmarks.registry import load_benchmark
+from engine.config import BenchmarkConfig, RunConfig
+from engine.identity import Identity
+from engine.places import cache_root
+from runners.errors import UserError
+from runners.sandbox import open_sandbox
+
+AnyBenchmark = BaseBenchmark[Any]
+_HEADLINE_KS = (1, 10, 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A checked run: all that the pipeline and the report need."""
+
+    config: RunConfig
+    spec: ModelSpec
+    model_digest: str
+    step: int | None
+    form: PromptForm
+    benchmarks: Mapping[str, AnyBenchmark]
+    references: Mapping[tuple[str, str], Completion]
+    replay: ReplayFile | None
+    sampling: Sampling
+    n: int
+    ks: tuple[int, ...]
+    isolation: str
+    """The level that this machine gave for what was asked."""
+    identity: Identity
+
+
+def prepare(config: RunConfig) -> Prepared:
+    """Load and check, cheapest first.
+
+    Raises:
+        UserError: whatever is wrong, with its cure.
+    """
+    spec = parse_model(config.model.spec)
+    benchmarks = _load_benchmarks(config)
+    replay = _replay(spec, config, benchmarks)
+    benchmarks = {label: _limited(benchmark, config.limit) for label, benchmark in benchmarks.items()}
+    n = config.generation.n or (max(replay.counts.values()) if replay else 1)
+    ks = _ks(config.report.k, n)
+    digest = model_digest(spec)
+    references = _references(spec, benchmarks)
+    form = _form(spec, config)
+    if spec.kind == "openai":
+        _check_endpoint(spec, config, form)
+    isolation = _isolation(config, benchmarks)
+    sampling = _sampling(config, n, spec)
+    return Prepared(
+        config=config,
+        spec=spec,
+        model_digest=digest,
+        step=config.model.step if config.model.step is not None else spec.step,
+        form=form,
+        benchmarks=benchmarks,
+        references=references,
+        replay=replay,
+        sampling=sampling,
+        n=n,
+        ks=ks,
+        isolation=isolation,
+        identity=_identity(config, benchmarks, digest, sampling, form, n),
+    )
+
+
+def _load_benchmarks(config: RunConfig) -> dict[str, AnyBenchmark]:
+    benchmarks: dict[str, AnyBenchmark] = {}
+    for entry in config.benchmarks:
+        label = label_of(entry)
+        if label in benchmarks:
+            raise UserError(
+                f"{config.suite}: two benchmarks have the label '{label}'; give one of them another `label`."
+            )
+        options = entry.options() | ({"data": entry.data} if entry.data else {})
+        benchmarks[label] = load_benchmark(entry.name, options, cache_root() / "data")
+    return benchmarks
+
+
+def label_of(entry: BenchmarkConfig) -> str:
+    """Name under which a benchmark's metrics appear: its label, else its name and the values of its options."""
+    values = [f"{value}" for key, value in entry.options().items() if key != "revision"]
+    return entry.label or ":".join([entry.name, *values])
+
+
+def _limited(benchmark: AnyBenchmark, limit: int | None) -> AnyBenchmark:
+    return benchmark if limit is None else benchmark.limited(limit)
+
+
+def _replay(spec: ModelSpec, config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) -> ReplayFile | None:
+    if spec.kind != "replay":
+        return None
+    task_ids = [problem.task_id for benchmark in benchmarks.values() for problem in benchmark.problems()]
+    model = config.model
+    return ReplayFile.load(
+        Path(spec.target), task_ids, allow_missing=model.allow_missing, allow_unknown=model.allow_unknown
+    )
+
+
+def _ks(asked: list[int] | None, n: int) -> tuple[int, ...]:
+    if asked is None:
+        return tuple(k for k in _HEADLINE_KS if k <= n)
+    for k in asked:
+        if k < 1 or k > n:
+            raise UserError(
+                f"report.k: pass@{k} needs at least {k} samples per problem and n is {n}. Raise --n or lower --k."
+            )
+    return tuple(sorted(set(asked)))
+
+
+def _references(spec: ModelSpec, benchmarks: Mapping[str, AnyBenchmark]) -> dict[tuple[str, str], Completion]:
+    if spec.kind != "reference":
+        return {}
+    found = {}
+    for label, benchmark in benchmarks.items():
+        for problem in benchmark.problems():
+            completion = reference_completion(problem)
+            if completion is None:
+                raise UserError(f"{label}: {problem.task_id} has no reference solution; choose another --model.")
+            if (problem.task_id, problem.variant) in found:
+                raise UserError(f"{label}: {problem.task_id} is in two benchmarks; run `reference` on one at a time.")
+            found[problem.task_id, problem.variant] = completion
+    return found
+
+
+def _form(spec: ModelSpec, config: RunConfig) -> PromptForm:
+    if config.model.form != "auto":
+        return config.model.form
+    if spec.kind == "openai" or config.model.chat_template:
+        return "chat"
+    return "chat" if spec.kind in ("transformers", "vllm") and _has_chat_template(Path(spec.target)) else "base"
+
+
+def _has_chat_template(directory: Path) -> bool:
+    if (directory / "chat_template.jinja").exists():
+        return True
+    file = directory / "tokenizer_config.json"
+    try:
+        return bool(json.loads(file.read_text()).get("chat_template")) if file.exists() else False
+    except ValueError as error:
+        raise UserError(f"{file}: not valid JSON ({error}). The checkpoint is damaged; save it again.") from error
+
+
+def _check_endpoint(spec: ModelSpec, config: RunConfig, form: PromptForm) -> None:
+    from actors.openai_generator import OpenAIGenerator
+
+    async def check() -> None:
+        generator = OpenAIGenerator(spec.target, spec.model, config.model)
+        try:
+            await generator.check(form)
+        finally:
+            await generator.close()
+
+    asyncio.run(check())
+
+
+def _isolation(config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) -> str:
+    """Open a sandbox once: it says what is missing, and computes what benchmarks need (expected outputs)."""
+    sandbox = open_sandbox(config.execution.isolation)
+    try:
+        for benchmark in benchmarks.values():
+            benchmark.prepare(sandbox, cache_root() / "expected")
+    finally:
+        sandbox.close()
+    return sandbox.isolation
+
+
+def _sampling(config: RunConfig, n: int, spec: ModelSpec) -> Sampling:
+    """Sampling as configured; stored samples and references are the same whatever it says."""
+    generation = config.generation
+    if spec.kind in ("reference", "replay"):
+        return Sampling()
+    greedy = n == 1
+    temperature = generation.temperature if generation.temperature is not None else (0.0 if greedy else 0.8)
+    return Sampling(
+        temperature=temperature,
+        top_p=generation.top_p,
+        top_k=generation.top_k,
+        max_tokens=generation.max_tokens,
+        seed=generation.seed,
+    )
+
+
+def _identity(
+    config: RunConfig,
+    benchmarks: Mapping[str, AnyBenchmark],
+    digest: str,
+    sampling: Sampling,
+    form: PromptForm,
+    n: int,
+) -> Identity:
+    """Everything that decides the numbers."""
+    entries = {
+        label_of(entry): {
+            "name": entry.name,
+            **entry.options(),
+            "data_sha256": benchmarks[label_of(entry)].provenance.sha256,
+        }
+        for entry in config.benchmarks
+    }
+    return {
+        "suite": config.suite,
+        "benchmarks": entries,
+        "limit": config.limit,
+        "model": {"digest": digest, "form": form},
+        "generation": {"n": n, **asdict(sampling)},
+        "execution": {"isolation": config.execution.isolation, **config.execution.limits()},
+    }

@@ -1,0 +1,84 @@
+"""From a run directory to what others are told of it: the summary that is shown and the run that MLflow gets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from actors.execute import SAMPLES
+from engine.places import runs_root
+from engine.report import RunSummary
+from engine.run import load_outcome
+from engine.tracking import PushResult, default_tracking_uri, push
+from engine.tracking_records import PushedDataset, PushedRun
+
+
+def summary(run_dir: Path) -> RunSummary:
+    """What a finished or interrupted run is shown as.
+
+    Raises:
+        UserError: no run is there, or it has no metrics yet.
+    """
+    run, metrics = load_outcome(run_dir)
+    return RunSummary(
+        model=run["model"]["name"],
+        suite=run["suite"],
+        run_dir=run_dir,
+        step=run["model"]["step"],
+        metrics=metrics,
+        isolation=run["isolation"],
+        status=run["status"],
+        command=run["command"],
+    )
+
+
+def tracking_uri(config: dict[str, Any]) -> str:
+    """Where the run's configuration says that MLflow is; else the environment, else a file beside the runs."""
+    return config["tracking"]["uri"] or default_tracking_uri(runs_root())
+
+
+def push_run(run_dir: Path) -> PushResult:
+    """Send a run to MLflow; sending it again changes nothing.
+
+    Raises:
+        UserError: no run is there, or it has no metrics yet.
+        TrackingUnavailable: MLflow did not take it.
+    """
+    run, metrics = load_outcome(run_dir)
+    config = yaml.safe_load((run_dir / "config.yaml").read_text())
+    environment_file = run_dir / "env.json"
+    environment = json.loads(environment_file.read_text()) if environment_file.exists() else {}
+    pushed = PushedRun(
+        run_key=run["run_key"],
+        run_dir=run_dir,
+        samples_dir=run_dir / SAMPLES,
+        suite=run["suite"],
+        status=run["status"],
+        model_name=run["model"]["name"],
+        model_digest=run["model"]["digest"],
+        model_path=run["model"]["spec"],
+        model_step=run["model"]["step"],
+        config=config,
+        env=environment,
+        git_sha=environment.get("git") or "",
+        metrics=metrics,
+        datasets=tuple(_datasets(run)),
+        started_at=run["started_at"],
+        finished_at=run["finished_at"] or run["started_at"],
+    )
+    return push(pushed, tracking_uri(config), config["tracking"]["experiment"] or run["model"]["family"])
+
+
+def _datasets(run: dict[str, Any]) -> list[PushedDataset]:
+    return [
+        PushedDataset(
+            label=label,
+            digest=entry["data"]["sha256"],
+            source=entry["data"]["origin"],
+            num_problems=entry["planned"]["num_problems"],
+        )
+        for label, entry in run["benchmarks"].items()
+    ]

@@ -1,0 +1,189 @@
+"""Evaluate one model on one suite: prepare, plan, pipeline, metrics; running it again goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from engine.config import RunConfig
+from engine.environment import describe_environment
+from engine.metrics import Metrics, compute_metrics
+from engine.pipeline import Work, connect, run_pipeline
+from engine.places import runs_root
+from engine.plan import Plan, make_plan
+from engine.prepare import Prepared, prepare
+from engine.progress import Progress
+from engine.scored_rows import METRIC_COLUMNS, PlannedBenchmark
+from engine.store import METRICS_FILE, RUN_FILE, Store, read_run, read_samples, write_text
+from runners.errors import UserError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a run."""
+
+    run_dir: Path
+    status: str
+    """`complete`; or `incomplete`: samples are missing or infrastructure failed, run again to go on."""
+    metrics: Metrics
+
+
+def evaluate(config: RunConfig, console: Console, on_open: Callable[[Path], None] = lambda _: None) -> Outcome:
+    """Run a suite to its end, or to where it was stopped.
+
+    Args:
+        config: what to run.
+        console: where progress is shown (standard error).
+        on_open: told the run directory once it is ours.
+
+    Raises:
+        UserError: a fault the user can cure.
+        PipelineError: a stage died or stalled; what was committed stays.
+    """
+    prepared = prepare(config)
+    run_dir = config.output or _default_directory(prepared)
+    with Store(run_dir) as store:
+        store.claim(prepared.identity)
+        on_open(run_dir)
+        plan = make_plan(
+            prepared.benchmarks,
+            form=prepared.form,
+            sampling=prepared.sampling,
+            n=prepared.n,
+            model_digest=prepared.model_digest,
+            replay=prepared.replay,
+            store=store,
+        )
+        _open(store, prepared, plan)
+        if plan.num_execute:
+            _execute(prepared, plan, run_dir, console)
+        return _close(store, prepared, plan)
+
+
+def _default_directory(prepared: Prepared) -> Path:
+    from engine.identity import run_id
+
+    suite = "".join(c if c.isalnum() or c in "._-+" else "-" for c in prepared.config.suite)
+    return runs_root() / prepared.spec.name / f"{suite}-{run_id(prepared.identity)}"
+
+
+def _open(store: Store, prepared: Prepared, plan: Plan) -> None:
+    """Write what the run is before anything runs."""
+    before = read_run(store.directory) or {}
+    spec, config = prepared.spec, prepared.config
+    run = {
+        "status": "running",
+        "run_key": before.get("run_key", uuid.uuid4().hex),
+        "suite": config.suite,
+        "identity": prepared.identity,
+        "model": {
+            "spec": str(spec),
+            "name": spec.name,
+            "family": spec.family,
+            "step": prepared.step,
+            "digest": prepared.model_digest,
+        },
+        "n": prepared.n,
+        "k": list(prepared.ks),
+        "form": prepared.form,
+        "isolation": prepared.isolation,
+        "benchmarks": {
+            label: {"planned": _plain(plan.planned[label]), "data": _plain(benchmark.provenance)}
+            for label, benchmark in prepared.benchmarks.items()
+        },
+        "num_samples": plan.num_samples,
+        "started_at": before.get("started_at", time.time()),
+        "finished_at": None,
+        "command": _command(),
+    }
+    store.write_json(RUN_FILE, run)
+    store.write_yaml("config.yaml", json.loads(config.model_dump_json()))
+
+
+def _plain(record: object) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+def _command() -> str:
+    """What was typed, as it can be typed again."""
+    return shlex.join(["codeassay", *sys.argv[1:]])
+
+
+def _execute(prepared: Prepared, plan: Plan, run_dir: Path, console: Console) -> None:
+    cluster = connect()
+    write_text(run_dir / "env.json", json.dumps(describe_environment(cluster), indent=2) + "\n")
+    config = prepared.config
+    work = Work(
+        run_dir=run_dir,
+        requests=plan.requests,
+        sampling=prepared.sampling,
+        spec=prepared.spec,
+        options=config.model,
+        references=prepared.references,
+        stored=prepared.replay,
+        benchmarks=prepared.benchmarks,
+        isolation=config.execution.isolation if config.execution.isolation != "auto" else prepared.isolation,
+        limits=config.execution.limits(),
+        workers=config.execution.workers,
+        replicas=config.model.replicas,
+        stall_seconds=config.execution.stall_seconds,
+    )
+    title = f"codeassay  {prepared.spec.name} · {config.suite} · {run_dir.name} · isolation {prepared.isolation}"
+    progress = Progress(
+        run_dir, num_generate=plan.num_generate, num_execute=plan.num_execute, console=console, title=title
+    )
+    run_pipeline(work, progress)
+
+
+def _close(store: Store, prepared: Prepared, plan: Plan) -> Outcome:
+    metrics = metrics_of(store.directory, plan.planned, prepared.ks, prepared.config)
+    write_text(store.directory / METRICS_FILE, metrics.to_json())
+    status = "complete" if _is_complete(metrics) else "incomplete"
+    run = read_run(store.directory) or {}
+    store.write_json(RUN_FILE, {**run, "status": status, "finished_at": time.time()})
+    return Outcome(run_dir=store.directory, status=status, metrics=metrics)
+
+
+def metrics_of(
+    run_dir: Path, planned: Mapping[str, PlannedBenchmark], ks: tuple[int, ...], config: RunConfig
+) -> Metrics:
+    """Compute the metrics of what a run directory holds."""
+    report = config.report
+    return compute_metrics(
+        read_samples(run_dir, METRIC_COLUMNS),
+        planned,
+        ks,
+        confidence=report.confidence,
+        resamples=report.resamples,
+        seed=report.seed,
+        max_infra_errors=1.0 if config.model.allow_missing else report.max_infra_errors,
+    )
+
+
+def _is_complete(metrics: Metrics) -> bool:
+    """Whether no benchmark's headline was withheld: nothing is missing beyond what the configuration allows."""
+    return not any(benchmark.withheld for benchmark in metrics.benchmarks.values())
+
+
+def load_outcome(run_dir: Path) -> tuple[dict[str, Any], Metrics]:
+    """What a run directory says of itself.
+
+    Raises:
+        UserError: it is no run directory, or has no metrics yet.
+    """
+    run = read_run(run_dir)
+    if run is None:
+        raise UserError(f"{run_dir}: no run here (no {RUN_FILE}). Give the directory that `codeassay run` printed.")
+    try:
+        return run, Metrics.from_json((run_dir / METRICS_FILE).read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{run_dir}: no metrics yet ({error}). Finish the run: {run['command']}") from error
