@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from engine.tracking_files import flat_params, redact, write_samples
+from engine.tracking_places import (
+    FIRST_CONTACT_SECONDS,
+    check_tracking,
+    default_tracking_uri,
+    make_room,
+    sqlite_file,
+    ui_command,
+)
 from engine.tracking_quiet import environment, quiet
 from engine.tracking_records import PushedDataset, PushedRun, PushResult
 from runners.errors import UserError
@@ -31,6 +38,7 @@ __all__ = [
     "PushedDataset",
     "PushedRun",
     "TrackingUnavailable",
+    "check_tracking",
     "default_tracking_uri",
     "push",
     "ui_command",
@@ -41,8 +49,6 @@ MAX_DIGEST_CHARS = 36
 MAX_REASON_CHARS = 200
 METRICS_PER_BATCH = 1000
 PARAMS_PER_BATCH = 100
-FIRST_CONTACT_SECONDS = 5
-"""How long the first request may take: a server that is down is told within seconds."""
 TRANSFER_SECONDS = 60
 """How long any later request may take, unless MLFLOW_HTTP_REQUEST_TIMEOUT says otherwise."""
 TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
@@ -52,19 +58,6 @@ MLFLOW_STATUS = {"complete": "FINISHED", "incomplete": "KILLED"}
 
 class TrackingUnavailable(UserError):
     """MLflow did not take the run; what the run left on disk is whole, and pushing again sends it."""
-
-
-def default_tracking_uri(runs_root: Path) -> str:
-    """MLFLOW_TRACKING_URI where it is set, else a SQLite file beside the runs."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs_root.resolve() / 'mlflow.db'}"
-
-
-def ui_command(tracking_uri: str) -> str:
-    """What to type, or the address to open, to look at the runs."""
-    if tracking_uri.startswith(("http://", "https://")):
-        return tracking_uri
-    command = ["mlflow", "ui", "--backend-store-uri", tracking_uri, "--workers", "1"]
-    return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {shlex.join(command)}"
 
 
 def push(run: PushedRun, tracking_uri: str | None, experiment: str) -> PushResult:
@@ -80,7 +73,7 @@ def push(run: PushedRun, tracking_uri: str | None, experiment: str) -> PushResul
     """
     uri = tracking_uri or default_tracking_uri(run.run_dir.resolve().parent.parent)
     try:
-        _make_room(uri)
+        make_room(uri)
     except OSError as error:
         raise _unavailable(uri, run, error) from error
     with quiet():
@@ -135,22 +128,8 @@ def _experiment_id(client: MlflowClient, tracking_uri: str, name: str) -> str:
 
 def _artifact_location(tracking_uri: str, experiment: str) -> str | None:
     """Beside a SQLite file, which would else mean the current directory; a server knows its own place."""
-    database = _sqlite_file(tracking_uri)
+    database = sqlite_file(tracking_uri)
     return (database.parent / "mlartifacts" / _plain_name(experiment)).as_uri() if database else None
-
-
-def _sqlite_file(tracking_uri: str) -> Path | None:
-    path = tracking_uri.removeprefix("sqlite:///").partition("?")[0]
-    return Path(path).resolve() if tracking_uri.startswith("sqlite:///") else None
-
-
-def _make_room(tracking_uri: str) -> None:
-    # MLflow would try for minutes to open a database that cannot be written.
-    database = _sqlite_file(tracking_uri)
-    if database:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(database if database.exists() else database.parent, os.W_OK):
-            raise PermissionError(f"{database} cannot be written.")
 
 
 def _run(client: MlflowClient, run: PushedRun, experiment_id: str) -> tuple[Run, bool]:

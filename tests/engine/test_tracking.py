@@ -20,6 +20,7 @@ from engine.tracking import (
     PushedRun,
     PushResult,
     TrackingUnavailable,
+    check_tracking,
     default_tracking_uri,
     push,
     ui_command,
@@ -227,6 +228,17 @@ def test_a_database_that_cannot_be_written_is_refused_at_once(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(TrackingUnavailable, match="Nothing is lost"):
         push(made_up_run(tmp_path, 1), f"sqlite:///{tmp_path}/file/mlflow.db", EXPERIMENT)
+
+
+def test_check_says_what_would_stop_a_push(tmp_path: Path) -> None:
+    """A place that can be written has nothing against it and is left untouched; a file in the way and a closed port do."""
+    assert check_tracking(f"sqlite:///{tmp_path}/runs/mlflow.db") == ""
+    assert not (tmp_path / "runs").exists()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        assert check_tracking(address).startswith(f"{address}: ")
+    assert "not a directory" in check_tracking(f"sqlite:///{__file__}/x/mlflow.db").lower()
 
 
 def test_importing_tracking_does_not_import_mlflow() -> None:

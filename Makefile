@@ -1,0 +1,48 @@
+# make demo   set up and evaluate a micro model that is trained on the spot
+# make test   set up and run all tests
+# make check  lint, types and unit tests only
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check setup lock docs clean
+
+demo: setup
+	$(BIN)/codeassay demo
+
+test: check
+	$(BIN)/python -m pytest -q -m slow
+
+check: setup
+	$(BIN)/ruff check -q .
+	$(BIN)/ruff format --check -q .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not slow"
+
+setup: $(READY)
+
+# uv where it is installed, else pip; the same pinned versions either way.
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "codeassay needs Python 3.11 or newer; PYTHON=... names another"; exit 2; }
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv -q --allow-existing --python $(PYTHON) $(VENV) && \
+	  uv pip install -q --python $(BIN)/python $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) -r requirements.lock && \
+	  uv pip install -q --python $(BIN)/python --no-deps -e . ; \
+	else \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock && \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e . ; \
+	fi
+	@touch $(READY)
+
+# Pin what is installed now, after the ranges in pyproject.toml were tried.
+lock:
+	$(BIN)/python -m pip freeze --exclude codeassay | sed -E 's/\+cpu$$//' | grep -v '^-e ' > requirements.lock
+
+docs: setup
+	$(BIN)/python -m engine.config_reference > engine/CONFIG.md
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

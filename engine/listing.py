@@ -1,0 +1,51 @@
+"""What can be run: benchmarks with their options, and the built-in suites."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.registry import OptionInfo, describe
+from engine.suite import BUILT_IN
+
+_COMMON = {"data", "revision"}
+
+
+def listing() -> dict[str, Any]:
+    """Benchmarks and suites as plain data."""
+    benchmarks = [
+        {
+            "name": info.name,
+            "summary": info.summary,
+            "options": {option.name: _values(option) for option in info.options if option.name not in _COMMON},
+        }
+        for info in describe()
+    ]
+    return {"benchmarks": benchmarks, "suites": {path.stem: _labels(path) for path in sorted(BUILT_IN.glob("*.yaml"))}}
+
+
+def _values(option: OptionInfo) -> str:
+    return " | ".join(map(str, option.choices)) if option.choices else str(option.default)
+
+
+def _labels(path: Any) -> list[str]:  # noqa: ANN401 - a Path or a packaged resource
+    entries = yaml.safe_load(path.read_text())["benchmarks"]
+    return [":".join(str(value) for key, value in entry.items() if key != "data") for entry in entries]
+
+
+def render_listing() -> RenderableType:
+    """The listing as two tables."""
+    data = listing()
+    benchmarks = Table("benchmark", "what it measures", "options", box=None, pad_edge=False)
+    for entry in data["benchmarks"]:
+        options = "\n".join(f"{name}={values}" for name, values in entry["options"].items())
+        benchmarks.add_row(Text(entry["name"], style="bold"), entry["summary"], options)
+    suites = Table("suite", "benchmarks", box=None, pad_edge=False)
+    for name, labels in data["suites"].items():
+        suites.add_row(Text(name, style="bold"), ", ".join(labels))
+    hint = Text("codeassay run mbpp:sanitized,split=all --model reference", style="dim")
+    return Group(benchmarks, Text(), suites, Text(), hint)
