@@ -17,7 +17,7 @@ import httpx
 from actors.generator import Sampling
 from actors.models import GeneratorOptions
 from actors.openai_answers import Answer, AnswerError, error_message, read_answer
-from actors.retry import LONGEST_ASKED_SECONDS, Clock, backoff_seconds, is_retried, retry_after_seconds
+from actors.retry import LONGEST_ASKED_SECONDS, Clock, backoff_seconds, is_busy, is_retried, retry_after_seconds
 from benchmarks.problem import Completion, CompletionForm, Prompt, PromptForm
 from runners.errors import UserError
 
@@ -87,7 +87,7 @@ class OpenAIGenerator:
         )
 
     async def check(self, form: PromptForm = "base") -> None:
-        """Ask for one token before a run starts, once and without retries; a server that is busy passes.
+        """Ask for one token before a run starts, without waiting; a server that is only busy passes.
 
         Raises:
             UserError: unreachable, not permitted, no such route or model, or a request it cannot read.
@@ -95,16 +95,27 @@ class OpenAIGenerator:
         route = self._route(form)
         asked = {"prompt": "#"} if form == "base" else {"messages": [{"role": "user", "content": "Say yes."}]}
         body = {"model": self._model, **asked, "max_tokens": 1} | self._options.extra_body
+        response = await self._first_contact(route, _without_nulls(body))
+        if response.is_success:
+            self._check_answer(response, form)
+        elif not is_busy(response.status_code):
+            said = self._key.hidden(error_message(response)).rstrip(".")
+            raise UserError(f"{route}: HTTP {response.status_code}: {said}. {self._cure(response.status_code)}")
+
+    async def _first_contact(self, route: httpx.URL, body: dict[str, Any]) -> httpx.Response:
+        """Send one request, a second time if the connection breaks: servers drop idle ones.
+
+        Raises:
+            UserError: the server cannot be reached.
+        """
         try:
-            response = await self._client.post(route, json=_without_nulls(body))
+            try:
+                return await self._client.post(route, json=body)
+            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+                return await self._client.post(route, json=body)
         except httpx.RequestError as error:
             cure = "Is the server running, and is this the right host and port?"
             raise UserError(f"{route}: not reachable ({self._key.hidden(_reason(error))}). {cure}") from None
-        if response.is_success:
-            self._check_answer(response, form)
-        elif not is_retried(response.status_code):
-            said = self._key.hidden(error_message(response))
-            raise UserError(f"{route}: HTTP {response.status_code}: {said} {self._cure(response.status_code)}")
 
     def _check_answer(self, response: httpx.Response, form: PromptForm) -> None:
         try:
@@ -207,6 +218,8 @@ class OpenAIGenerator:
             path = self._url.path.rstrip("/")
             hint = "" if path.endswith("/v1") else f" Did you mean {self._url.copy_with(path=path + '/v1')}?"
             return f"Either the URL is not the base of the API or the server has no model '{self._model}'.{hint}"
+        if status >= 500:
+            return "The server is broken; its log says more."
         if status < 400:
             return "Give the URL that it redirects to."
         return "Fields can be added, changed or taken out (null): --set model.extra_body.FIELD=VALUE"

@@ -38,6 +38,11 @@ def is_retried(status: int) -> bool:
     return status in RETRIED or 500 <= status <= 599
 
 
+def is_busy(status: int) -> bool:
+    """Whether an HTTP status says that the server works and has no time or place now (529 is overloaded)."""
+    return status in RETRIED or status in (502, 503, 504, 529)
+
+
 def backoff_seconds(attempt: int, seed: int) -> float:
     """Wait after a failed attempt (0 is the first): 1, 2, 4, ... 60 seconds, of which the seed takes up to half.
 

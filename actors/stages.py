@@ -1,8 +1,4 @@
-"""The two stages as Ray Data builds them: what all actors share arrives once per node through the object store.
-
-References travel as bytes: as plain constructor arguments Ray warns, for each actor, that a restart would fail once the
-object is gone. The driver holds both objects for as long as it lives, so they are not gone.
-"""
+"""The two stages as Ray Data builds them: what all actors share arrives once per node through the object store."""
 
 from __future__ import annotations
 
@@ -19,11 +15,11 @@ from actors.models import open_generator
 class GenerateStage(Generate):
     """A Generate actor; `shared` refers to (ModelSpec, GeneratorOptions, references, stored samples)."""
 
-    def __init__(self, run_dir: str, shared: bytes, sampling: Sampling) -> None:
+    def __init__(self, run_dir: str, shared: ray.ObjectRef, sampling: Sampling) -> None:
         """Fetch what is shared; the model is loaded when the first row needs it."""
 
         def opener() -> object:
-            spec, options, references, stored = ray.get(ray.cloudpickle.loads(shared))
+            spec, options, references, stored = ray.get(shared)
             return open_generator(spec, options, references, stored=stored)
 
         super().__init__(run_dir, opener, sampling)  # type: ignore[arg-type]
@@ -32,6 +28,6 @@ class GenerateStage(Generate):
 class ExecuteStage(Execute):
     """An Execute actor; `shared` refers to the benchmarks by label."""
 
-    def __init__(self, run_dir: str, shared: bytes, isolation: str, limits: Mapping[str, float]) -> None:
+    def __init__(self, run_dir: str, shared: ray.ObjectRef, isolation: str, limits: Mapping[str, float]) -> None:
         """Fetch the benchmarks and open the sandbox."""
-        super().__init__(run_dir, ray.get(ray.cloudpickle.loads(shared)), isolation, limits)
+        super().__init__(run_dir, ray.get(shared), isolation, limits)

@@ -18,7 +18,7 @@ from benchmarks.base import BaseBenchmark, CommonOptions
 from benchmarks.data import Provenance, Record, load_records
 from benchmarks.evalplus_inputs import mbpp_inputs
 from benchmarks.evalplus_judge import literal
-from benchmarks.evalplus_truth import Canonical, Truth, judge_prelude, truths
+from benchmarks.evalplus_truth import MEMORY_BYTES, Canonical, Truth, judge_prelude, truths
 from benchmarks.fetch import Source
 from benchmarks.humaneval import INSTRUCTION
 from benchmarks.humaneval import WRONG as WRONG_BODIES
@@ -154,8 +154,9 @@ class EvalPlus(BaseBenchmark[CommonOptions]):
         self._truths = truths(self.name, self._canonicals.values(), sandbox, cache)
 
     def limits(self, problem: Problem) -> Limits:
-        """60 CPU seconds for the whole program, as EvalPlus; a wall limit to match."""
-        return Limits(cpu_seconds=problem.cpu_seconds or self.cpu_seconds, wall_seconds=240.0)
+        """60 seconds for the whole program and 4 GiB, as EvalPlus, though of CPU time; a wall limit to match."""
+        seconds = problem.cpu_seconds or self.cpu_seconds
+        return Limits(cpu_seconds=seconds, wall_seconds=4 * seconds, memory_bytes=MEMORY_BYTES)
 
     def programs(self, problem: Problem, completion: Completion) -> tuple[Program, ...]:
         """One program with two tests, base and plus.

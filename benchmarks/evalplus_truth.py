@@ -26,7 +26,15 @@ LOAD_JUDGE = (
 GROUPS = ("base", "plus")
 """The two tests of every program, in order."""
 MARKER = "codeassay-expected:"
-LIMITS = Limits(cpu_seconds=120.0, wall_seconds=600.0, output_bytes=64 * MEBIBYTE, kept_bytes=64 * MEBIBYTE)
+MEMORY_BYTES = 4096 * MEBIBYTE
+"""As in EvalPlus; a result of Mbpp/255 alone takes 1.2 GiB."""
+LIMITS = Limits(
+    cpu_seconds=120.0,
+    wall_seconds=600.0,
+    memory_bytes=MEMORY_BYTES,
+    output_bytes=64 * MEBIBYTE,
+    kept_bytes=64 * MEBIBYTE,
+)
 TIME_FACTOR = 4.0
 """A case may take this many times what the canonical solution takes, where that is more than CASE_SECONDS."""
 
@@ -88,7 +96,7 @@ def truths(name: str, problems: Iterable[Canonical], sandbox: Sandbox, cache: Pa
 def judge_prelude(canonical: Canonical, truth: Truth, group: int) -> str:
     """Source that must stand before a problem's test: the comparison code and this group's expected results.
 
-    Where the results are too long to keep (HumanEval/15 and 130), the canonical solution itself is what is expected.
+    Where the results are too long to keep (six tasks of HumanEval+), the canonical solution itself is what is expected.
     """
     lines = [LOAD_JUDGE, f"_codeassay_slow = {dict(truth.slow[group])!r}\n"]
     if truth.expected[group] is not None:

@@ -86,7 +86,7 @@ def _stream(work: Work) -> Iterator[list[str]]:
         ray.data.from_arrow(_blocks(work.requests, num_workers))
         .map_batches(
             GenerateStage,
-            fn_constructor_args=(run_dir, ray.cloudpickle.dumps(shared_model), work.sampling),
+            fn_constructor_args=(run_dir, shared_model, work.sampling),
             compute=ActorPoolStrategy(size=replicas),
             batch_size=None,
             batch_format="pyarrow",
@@ -97,7 +97,7 @@ def _stream(work: Work) -> Iterator[list[str]]:
             ExecuteStage,
             fn_constructor_args=(
                 run_dir,
-                ray.cloudpickle.dumps(shared_benchmarks),
+                shared_benchmarks,
                 work.isolation,
                 dict(work.limits),
             ),
@@ -206,6 +206,8 @@ def connect() -> dict[str, Any]:
         os.environ.setdefault("RAY_raylet_start_wait_time_s", "240")
         os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Its C++ side writes to our terminal about Ray Data's own actors; what fails reaches us as exceptions.
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         address = os.environ.get("RAY_ADDRESS") or "local"
         local = {"include_dashboard": False} if address == "local" else {}
         try:

@@ -102,7 +102,7 @@ class Progress:
             self._live.update(self._block(), refresh=True)
         elif now - self._last_line >= LINE_SECONDS:
             self._last_line = now
-            self._console.print(self._line(), highlight=False)
+            self._console.print(self._line(), highlight=False, soft_wrap=True)
 
     def _block(self) -> RenderableType:
         grid = Table.grid(padding=(0, 2))

@@ -34,7 +34,7 @@ def check_tracking(tracking_uri: str) -> str:
             # Any answer will do: without credentials a guarded server refuses, but it is there.
             httpx.get(f"{tracking_uri.rstrip('/')}/health", timeout=FIRST_CONTACT_SECONDS)
         elif database := sqlite_file(tracking_uri):
-            _check_writable(next(path for path in (database, *database.parents) if path.exists()))
+            _check_writable(database)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return f"{redact(tracking_uri)}: {redact(str(error)) or type(error).__name__}"
     return ""
@@ -54,9 +54,12 @@ def make_room(tracking_uri: str) -> None:
     """
     if database := sqlite_file(tracking_uri):
         database.parent.mkdir(parents=True, exist_ok=True)
-        _check_writable(database if database.exists() else database.parent)
+        _check_writable(database)
 
 
-def _check_writable(path: Path) -> None:
-    if not os.access(path, os.W_OK):
-        raise PermissionError(f"{path} cannot be written.")
+def _check_writable(database: Path) -> None:
+    nearest = next(path for path in (database, *database.parents) if path.exists())
+    if nearest != database and not nearest.is_dir():
+        raise NotADirectoryError(f"{nearest} is not a directory.")
+    if not os.access(nearest, os.W_OK):
+        raise PermissionError(f"{nearest} cannot be written.")

@@ -362,6 +362,7 @@ CHECKS: dict[str, tuple[Callable[[], Server], str, str]] = {
     "no model": (lambda: Server(refusal(404)), URL, "no model 'org/name'"),
     "bad field": (lambda: Server(refusal(400, "max_tokens")), URL, "HTTP 400: max_tokens.*model.extra_body"),
     "moved": (lambda: Server(httpx.Response(308)), URL, "HTTP 308.*redirects"),
+    "broken": (lambda: Server(refusal(500, "no weights")), URL, "HTTP 500: no weights"),
     "a web page": (lambda: Server(httpx.Response(200, content=b"<html>")), URL, "not JSON.*base URL"),
     "refused": (
         lambda: Server(httpx.ConnectError("refused")),
@@ -380,10 +381,17 @@ def test_check_names_url_status_and_cure(server: Callable[[], Server], url: str,
     assert (len(opened.requests), opened.slept) == (1, [])
 
 
-@pytest.mark.parametrize("answer", [text("x"), refusal(429), refusal(503)])
+@pytest.mark.parametrize("answer", [text("x"), refusal(429), refusal(503), refusal(529)])
 def test_check_passes_a_busy_server(answer: httpx.Response) -> None:
     """A server that answers, or is only busy, lets the run start."""
     Server(answer).check()
+
+
+def test_check_survives_a_dropped_connection() -> None:
+    """A connection that the server dropped is opened again; one that always breaks is not reachable."""
+    Server(httpx.ReadError(""), text("x")).check()
+    with pytest.raises(UserError, match=r"not reachable \(RemoteProtocolError"):
+        Server(httpx.RemoteProtocolError("")).check()
 
 
 def test_closed_port_is_not_reachable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,9 +63,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def generator(checkpoint: Path) -> Iterator[TransformersGenerator]:
     """The back end with its usual batches."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     loaded = TransformersGenerator(checkpoint, device="cpu", batch_size=8)
     yield loaded
     asyncio.run(loaded.close())
+    torch.set_num_threads(threads)
 
 
 def base(text: str, *, stop: tuple[str, ...] = (), task_id: str = "") -> Prompt:

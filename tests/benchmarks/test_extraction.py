@@ -62,7 +62,7 @@ CHAT = {
         "def add(x, y):\n    return x + y\n",
     ),
     "fence inside the docstring": (
-        '```python\ndef add(x, y):\n    """Add.\n\n    ```\n    add(1, 2)\n    ```\n    """\n    return x + y\n```\nDone.',
+        '```python\ndef add(x, y):\n    """Add.\n\n    ```\n    add(1, 2)\n    ```\n    """\n    return x + y\n```',
         'def add(x, y):\n    """Add.\n\n    ```\n    add(1, 2)\n    ```\n    """\n    return x + y\n',
     ),
     "prose on the closing fence": (f"```python\n{WHOLE}``` That is all.", WHOLE),

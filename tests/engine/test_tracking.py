@@ -231,7 +231,7 @@ def test_a_database_that_cannot_be_written_is_refused_at_once(tmp_path: Path) ->
 
 
 def test_check_says_what_would_stop_a_push(tmp_path: Path) -> None:
-    """A place that can be written has nothing against it and is left untouched; a file in the way and a closed port do."""
+    """Nothing speaks against a writable place, which is left untouched; a closed port and a file in the way do."""
     assert check_tracking(f"sqlite:///{tmp_path}/runs/mlflow.db") == ""
     assert not (tmp_path / "runs").exists()
     with socket.socket() as probe:
