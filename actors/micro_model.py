@@ -69,8 +69,9 @@ DEMO = Setting(
 )
 """What the demo trains on the `starter` problems: 0.94 M parameters, 24 CPU seconds on one core (AMD EPYC, AVX2).
 
-The three checkpoints lie before, on and after the steep part of the learning curve, so their order does not hang on
-chance: greedily, with seed 1234 (and 7), 13 (18), 31 (31) and 36 (36) of 36 solutions come back word for word.
+The checkpoints lie before, on and after the steep part of the learning curve, so their order does not hang on chance:
+with seed 1234 (and 7), greedy decoding solves 17 (13), 31 (31) and 36 (36) of the 36 problems; at temperature 0.8 with
+five samples each, pass@1 is 0.09, 0.29 and 0.73.
 """
 
 

@@ -70,6 +70,7 @@ class ExecutionConfig(Section):
     workers: int | Literal["auto"] = Field(
         "auto", description="Execution actors; `auto` is one per CPU of the cluster."
     )
+    cpus: int | None = Field(None, description="CPUs of a cluster that is started on this machine; all if empty.", ge=1)
     cpu_seconds: float | None = Field(None, description="CPU limit per program; the benchmark's own if empty.", gt=0)
     wall_seconds: float | None = Field(None, description="Wall limit per program, a safety net.", gt=0)
     memory_bytes: int | None = Field(None, description="Memory limit per program.", ge=16 << 20)

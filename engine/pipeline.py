@@ -15,6 +15,8 @@ import logging
 import os
 import queue
 import signal
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,6 +43,14 @@ _BLOCKS_PER_WORKER = 8
 """Blocks that each executor should get, so that the last ones end together."""
 _MAX_BLOCK_PROMPTS = 16
 _POLL_SECONDS = 0.2
+_RAY_ENVIRONMENT = {
+    # A busy machine starts Ray slowly; without these its own time-outs end the start.
+    "RAY_raylet_start_wait_time_s": "240",
+    "RAY_agent_register_timeout_ms": "120000",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Its C++ side writes to our terminal about Ray Data's own actors; what fails reaches us as exceptions.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,29 +205,46 @@ def _stop_on_signal(run_dir: Path, progress: Progress) -> Iterator[threading.Eve
             signal.signal(number, handler)
 
 
-def connect() -> dict[str, Any]:
+def connect(num_cpus: int | None = None) -> dict[str, Any]:
     """Join the cluster that RAY_ADDRESS names, or start one on this machine; its resources.
+
+    Args:
+        num_cpus: CPUs of a cluster that is started here; None is all.
 
     Raises:
         UserError: RAY_ADDRESS names a cluster that does not answer.
     """
     if not ray.is_initialized():
-        # A busy machine starts Ray slowly; without these its own time-outs end the start.
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", "240")
-        os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # Its C++ side writes to our terminal about Ray Data's own actors; what fails reaches us as exceptions.
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        for name, value in _RAY_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         address = os.environ.get("RAY_ADDRESS") or "local"
-        local = {"include_dashboard": False} if address == "local" else {}
+        local = {"include_dashboard": False, "num_cpus": num_cpus} if address == "local" else {}
         try:
-            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **local)
+            with _muted_stderr():
+                ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **local)
         except ConnectionError as error:
-            raise UserError(
-                f"RAY_ADDRESS={address}: no Ray cluster answers there. Unset it to run on this machine."
-            ) from error
+            cure = "Unset it to run on this machine."
+            raise UserError(f"RAY_ADDRESS={address}: no Ray cluster answers there. {cure}") from error
     _quiet()
     return dict(ray.cluster_resources())
+
+
+@contextmanager
+def _muted_stderr() -> Iterator[None]:
+    """Keep what Ray's C++ side says while it starts off the terminal; shown after all if the start fails."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(saved, said.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
 
 
 def _quiet() -> None:

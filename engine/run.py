@@ -119,7 +119,7 @@ def _command() -> str:
 
 
 def _execute(prepared: Prepared, plan: Plan, run_dir: Path, console: Console) -> None:
-    cluster = connect()
+    cluster = connect(prepared.config.execution.cpus)
     write_text(run_dir / "env.json", json.dumps(describe_environment(cluster), indent=2) + "\n")
     config = prepared.config
     work = Work(
