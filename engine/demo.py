@@ -9,7 +9,7 @@ from rich.console import Console
 
 from benchmarks.registry import load_benchmark
 from engine.pipeline import connect
-from engine.places import cache_root, runs_root
+from engine.places import cache_root, program, runs_root
 from engine.publish import push_run, summary
 from engine.report import render_comparison
 from engine.run import evaluate
@@ -17,7 +17,7 @@ from engine.suite import load_config
 from engine.tracking import ui_command
 
 SUITE = "starter"
-_FLAGS = {"generation.n": 5, "generation.max_tokens": 160}
+_FLAGS = {"generation.n": 5, "generation.max_tokens": 160, "report.k": [1, 5]}
 
 
 def run_demo(directory: Path | None, *, as_json: bool) -> int:
@@ -47,7 +47,7 @@ def run_demo(directory: Path | None, *, as_json: bool) -> int:
     out.print("\nThe same numbers in MLflow:")
     out.print(f"  {ui_command(results[0].tracking_uri)}", soft_wrap=True, markup=False, highlight=False)
     out.print("One run in full:")
-    out.print(f"  codeassay report {outcomes[-1].run_dir}", soft_wrap=True, markup=False, highlight=False)
+    out.print(f"  {program('codeassay')} report {outcomes[-1].run_dir}", soft_wrap=True, markup=False, highlight=False)
     return 0
 
 
@@ -59,7 +59,7 @@ def _train(directory: Path, console: Console) -> list[Path]:
     examples = [(problem.prompt, problem.reference or "") for problem in problems]
     last = DEMO.steps[-1]
     console.print(f"training a micro model on {len(examples)} problems, {last} steps, on this machine's CPUs")
-    every = max(last // 6, 1)
+    every = max(last // 8, 1)
 
     def tell(step: int, loss: float) -> None:
         if step % every == 0:

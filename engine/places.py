@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 
@@ -27,3 +29,12 @@ def cache_root() -> Path:
     """Where fetched benchmark files and expected outputs are kept: CODEASSAY_CACHE, else under ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("CODEASSAY_CACHE") or Path(base) / "codeassay")
+
+
+def program(name: str) -> str:
+    """How to call a program of this environment from here: its name where the shell finds it, else its path."""
+    ours = Path(sys.executable).parent / name
+    if shutil.which(name) == str(ours) or not ours.exists():
+        return name
+    here = Path.cwd()
+    return str(ours.relative_to(here)) if ours.is_relative_to(here) else str(ours)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from engine.places import program
 from engine.tracking_files import redact
 
 FIRST_CONTACT_SECONDS = 5
@@ -23,7 +24,7 @@ def ui_command(tracking_uri: str) -> str:
     """What to type, or the address to open, to look at the runs."""
     if tracking_uri.startswith(("http://", "https://")):
         return tracking_uri
-    command = ["mlflow", "ui", "--backend-store-uri", tracking_uri, "--workers", "1"]
+    command = [program("mlflow"), "ui", "--backend-store-uri", tracking_uri, "--workers", "1"]
     return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {shlex.join(command)}"
 
 

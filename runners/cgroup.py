@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import itertools
 import os
 import signal
@@ -11,6 +13,8 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 _CONTROLLERS = ("memory", "pids", "cpuacct")
+_PREFIX = "codeassay"
+_REMOVE_ATTEMPTS = 200
 _counter = itertools.count()
 
 
@@ -43,10 +47,23 @@ class Group:
         Raises:
             OSError: the control group file system refuses.
         """
-        name = f"codeassay-{os.getpid()}-{next(_counter)}"
+        name = f"{_PREFIX}-{os.getpid()}-{_pid_namespace()}-{next(_counter)}"
         self._version = parents.version
         self._memory, self._pids, self._cpu = parents.memory / name, parents.pids / name, parents.cpu / name
         self.directories = tuple(dict.fromkeys((self._memory, self._pids, self._cpu)))
+        try:
+            self._make(memory_bytes, processes)
+        except OSError:
+            self.remove()
+            raise
+
+    def __enter__(self) -> Group:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.remove()
+
+    def _make(self, memory_bytes: int, processes: int) -> None:
         for directory in self.directories:
             directory.mkdir()
         v1_files = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
@@ -74,18 +91,55 @@ class Group:
         )
 
     def remove(self) -> bool:
-        """Kill what is left, remove the group; whether processes had been left."""
-        leftover = False
-        for _ in range(200):
-            alive = (d / "cgroup.procs" for d in self.directories if d.exists())
-            pids = {int(pid) for file in alive for pid in file.read_text().split()}
-            leftover = leftover or bool(pids)
-            for pid in pids:
-                _kill(pid)
-            if all(_removed(directory) for directory in self.directories):
-                return leftover
-            time.sleep(0.005)
-        raise OSError(f"control group {self.directories[0]} cannot be removed: processes do not die")
+        """Kill what is left, remove the group; whether processes had been left.
+
+        Raises:
+            OSError: processes do not die.
+        """
+        return _remove(self.directories)
+
+
+def remove_stale(parents: GroupParents) -> list[Path]:
+    """Remove the groups, and kill what is in them, whose maker is a dead process of our own pid namespace.
+
+    Returns the directories removed. A group that cannot be removed is left for the next time.
+    """
+    stale = []
+    for parent in dict.fromkeys((parents.memory, parents.pids, parents.cpu)):
+        for directory in parent.glob(f"{_PREFIX}-*"):
+            maker, namespace = directory.name.split("-")[1:3]
+            if namespace == str(_pid_namespace()) and not Path(f"/proc/{maker}").exists():
+                stale.append(directory)
+    with contextlib.suppress(OSError):
+        _remove(tuple(stale))
+    return [directory for directory in stale if not directory.exists()]
+
+
+def _pid_namespace() -> int:
+    """Which namespace our pids count in: containers may share a control group and not their pids."""
+    return Path("/proc/self/ns/pid").stat().st_ino
+
+
+def _remove(directories: tuple[Path, ...]) -> bool:
+    """Kill what is in these groups and remove them; whether there was anything to kill."""
+    leftover = False
+    for _ in range(_REMOVE_ATTEMPTS):
+        pids = {pid for directory in directories for pid in _processes(directory)}
+        leftover = leftover or bool(pids)
+        for pid in pids:
+            _kill(pid)
+        left = [directory for directory in directories if not _removed(directory)]
+        if not left:
+            return leftover
+        time.sleep(0.005)
+    raise OSError(f"control group {directories[0]} cannot be removed: processes do not die")
+
+
+def _processes(directory: Path) -> list[int]:
+    try:
+        return [int(pid) for pid in (directory / "cgroup.procs").read_text().split()]
+    except OSError:  # removed meanwhile
+        return []
 
 
 def _kill(pid: int) -> None:
@@ -153,5 +207,7 @@ def _delegate(directory: Path) -> str:
             return f"cgroup v2 offers no {' and '.join(missing)} controller here (delegate it: systemd `Delegate=yes`)"
         (directory / "cgroup.subtree_control").write_text("+memory +pids")
     except OSError as error:
+        if error.errno == errno.EBUSY:
+            return "cgroup v2: our own group holds processes, so groups under it get no limits; start us in a subgroup"
         return f"cgroup v2 is not delegated to this process: {error.strerror or error}"
     return ""

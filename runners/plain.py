@@ -62,4 +62,4 @@ class PlainSandbox:
         names, values = ",".join(map(str, rlimits)), ",".join(map(str, rlimits.values()))
         python = os.path.realpath(sys.executable)
         harness = str(HARNESS / "python_inside.py")
-        return [python, "-I", "-S", "-c", _LIMIT_AND_RUN, names, values, python, "-I", "-B", harness, "{fd}"]
+        return [python, "-I", "-S", "-c", _LIMIT_AND_RUN, names, values, python, "-I", "-S", "-B", harness, "{fd}"]

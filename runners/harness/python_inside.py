@@ -2,18 +2,22 @@
 
 Runs as a script under the interpreter that judges; imports nothing of ours. Speaks length-prefixed JSON over the socket
 whose number is its first argument. The tests and the nonce arrive only after the program has been loaded, and a result
-without the nonce is worth nothing outside. Usage: python -I -B python_inside.py FD [UID]
+without the nonce is worth nothing outside. Usage: python -I -S -B python_inside.py FD [UID]
 """
 
 import builtins
 import json
 import os
+import site
 import socket
 import struct
 import sys
+import types
 from typing import Any, NoReturn
 
 MAX_ERROR_CHARS = 300
+RESERVE = [bytearray(4 << 20)]
+"""Given back when a program fails, so that a MemoryError can be reported where memory is a limit of address space."""
 
 
 def receive(channel: socket.socket) -> dict[str, Any]:
@@ -44,13 +48,13 @@ def describe(error: BaseException) -> str:
         text = f"{type(error).__name__}: {error}"
     except BaseException:
         text = "exception that cannot be printed"
-    return text.encode("utf-8", "replace").decode()[:MAX_ERROR_CHARS]
+    return text[:MAX_ERROR_CHARS].encode("utf-8", "replace").decode()
 
 
 def kind_of(error: BaseException) -> str:
     """The status that an exception stands for."""
-    for kind, types in KINDS:
-        if isinstance(error, types):
+    for kind, classes in KINDS:
+        if issubclass(type(error), classes):
             return kind
     return "runtime_error"
 
@@ -69,9 +73,18 @@ def become(uid: int) -> None:
     os.setresuid(uid, uid, uid)
 
 
+def fresh_namespace(module_name: str) -> dict[str, Any]:
+    """The namespace of a new module; importable by its name (as pickle and multiprocessing want) where that is free."""
+    module = types.ModuleType(module_name)
+    if module_name == "__main__" or module_name not in sys.modules:
+        sys.modules[module_name] = module
+    vars(module)["__builtins__"] = builtins
+    return vars(module)
+
+
 def load(source: str, module_name: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Execute the program in a fresh namespace; returns it and the failure, if any."""
-    namespace: dict[str, Any] = {"__name__": module_name, "__builtins__": builtins}
+    namespace = fresh_namespace(module_name)
     try:
         code = compile(source, "<program>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OverflowError, RecursionError) as error:
@@ -81,6 +94,7 @@ def load(source: str, module_name: str) -> tuple[dict[str, Any], dict[str, Any] 
     try:
         exec(code, namespace)
     except BaseException as error:
+        RESERVE.clear()
         kind = kind_of(error)
         return namespace, {"kind": "runtime_error" if kind == "wrong_answer" else kind, "error": describe(error)}
     return namespace, None
@@ -91,6 +105,7 @@ def run_test(source: str, namespace: dict[str, Any]) -> dict[str, Any] | None:
     try:
         exec(compile(source, "<test>", "exec", dont_inherit=True), namespace)
     except BaseException as error:
+        RESERVE.clear()
         return {"kind": kind_of(error), "error": describe(error)}
     return None
 
@@ -111,6 +126,8 @@ def main() -> NoReturn:
     if len(sys.argv) > 2:
         become(int(sys.argv[2]))
     os.set_inheritable(channel.fileno(), False)
+    site.setquit()
+    site.sethelper()
     send(channel, {"ready": True})
     job = receive(channel)
     sys.path.extend(job["path"])
