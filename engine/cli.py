@@ -207,7 +207,7 @@ def doctor(
 @app.command()
 def demo(
     directory: Annotated[
-        Path | None, typer.Option(help="Where checkpoints go; <runs>/demo-checkpoints if empty.")
+        Path | None, typer.Option(help="Where checkpoints go; <runs>/demo if empty.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -31,7 +31,7 @@ def run_demo(directory: Path | None, *, as_json: bool) -> int:
         UserError: no isolation on this machine, or the directory cannot be written.
     """
     err = Console(stderr=True)
-    checkpoints = directory or runs_root() / "demo-checkpoints"
+    checkpoints = directory or runs_root() / "demo"
     found = sorted(checkpoints.glob("step-*")) or _train(checkpoints, err)
     connect()
     outcomes = [evaluate(load_config([SUITE], {"model.spec": str(path), **_FLAGS}, []), err) for path in found]

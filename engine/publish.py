@@ -59,7 +59,7 @@ def push_run(run_dir: Path) -> PushResult:
         status=run["status"],
         model_name=run["model"]["name"],
         model_digest=run["model"]["digest"],
-        model_path=run["model"]["spec"],
+        model_path=run["model"]["path"],
         model_step=run["model"]["step"],
         config=config,
         env=environment,

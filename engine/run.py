@@ -87,6 +87,7 @@ def _open(store: Store, prepared: Prepared, plan: Plan) -> None:
         "identity": prepared.identity,
         "model": {
             "spec": str(spec),
+            "path": str(Path(spec.target).resolve()) if Path(spec.target).exists() else str(spec),
             "name": spec.name,
             "family": spec.family,
             "step": prepared.step,

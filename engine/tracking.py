@@ -44,6 +44,8 @@ __all__ = [
     "ui_command",
 ]
 
+MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes the UI open on runs and their metrics, and not on the traces of an application."""
 RUN_KEY = "codeassay.run_key"
 MAX_DIGEST_CHARS = 36
 MAX_REASON_CHARS = 200
@@ -123,7 +125,8 @@ def _experiment_id(client: MlflowClient, tracking_uri: str, name: str) -> str:
     known = client.get_experiment_by_name(name)
     if known is not None:
         return str(known.experiment_id)
-    return str(client.create_experiment(name, artifact_location=_artifact_location(tracking_uri, name)))
+    location = _artifact_location(tracking_uri, name)
+    return str(client.create_experiment(name, artifact_location=location, tags=MODEL_TRAINING))
 
 
 def _artifact_location(tracking_uri: str, experiment: str) -> str | None:

@@ -129,7 +129,8 @@ WORKS = {
     "        file.write(str(x + 1)); file.seek(0)\n        return int(file.read())",
     "asyncio": "import asyncio\nasync def g(x):\n    await asyncio.sleep(0)\n    return x + 1\n"
     "def f(x): return asyncio.run(g(x))",
-    "pickled classes of the program": "import pickle\nclass A: n = 1\ndef f(x): return pickle.loads(pickle.dumps(A())).n + x",
+    "pickled classes of the program": "import pickle\nclass A: n = 1\n"
+    "def f(x): return pickle.loads(pickle.dumps(A())).n + x",
     "its own module": "import __main__\ng = 2\ndef f(x): return __main__.g",
     "output and errors": "import sys\nprint('out')\nprint('err', file=sys.stderr)\ndef f(x): return x + 1",
 }

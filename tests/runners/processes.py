@@ -1,0 +1,42 @@
+"""What the tests see of this machine's processes from outside of the jails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def with_marker(marker: str) -> list[Path]:
+    """The /proc directories of all processes with this text in their command line, except nsjail's own."""
+    return [
+        path for path in Path("/proc").glob("[0-9]*") if marker in (line := _command_line(path)) and "--" not in line
+    ]
+
+
+def groups_of(pid: int) -> list[Path]:
+    """The control groups that this process has made and not removed."""
+    return sorted(Path("/sys/fs/cgroup").glob(f"**/codeassay-{pid}-*"))
+
+
+def status_of(path: Path) -> dict[str, str]:
+    """The fields of a process's status file."""
+    lines = (path / "status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    """Poll until the condition holds; False if it does not within the deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _command_line(path: Path) -> list[str]:
+    try:
+        return (path / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except OSError:  # ended meanwhile
+        return []
