@@ -47,9 +47,11 @@ class Execute:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Judge every completion of a batch of COMPLETED_SCHEMA rows; returns DONE_SCHEMA rows."""
-        if (self._directory / STOP_FILE).exists():
-            return DONE_SCHEMA.empty_table()
-        samples = [sample for row in batch.to_pylist() for sample in self._judge_all(row)]
+        samples: list[dict[str, Any]] = []
+        for row in batch.to_pylist():
+            if (self._directory / STOP_FILE).exists():
+                break
+            samples += self._judge_all(row)
         if samples:
             commit(self._directory / SAMPLES, samples, SAMPLE_SCHEMA)
         return pa.Table.from_pylist(samples, schema=DONE_SCHEMA)

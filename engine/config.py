@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.models import GeneratorOptions
 
+Count = Annotated[int, Field(ge=1)]
+_LABEL = r"^(?!(overall|statuses)$)[A-Za-z0-9][A-Za-z0-9_.:+-]*$"
+"""What begins the name of a metric: no slash, and not what the totals of a run are called."""
+
 
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BenchmarkConfig(BaseModel):
@@ -22,8 +27,16 @@ class BenchmarkConfig(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str = Field(description="Registry name, as `codeassay list` shows it.")
-    label: str | None = Field(None, description="Name under which metrics appear; the name and its options if empty.")
+    label: str | None = Field(
+        None, description="Name under which metrics appear; the name and its options if empty.", pattern=_LABEL
+    )
     data: Path | None = Field(None, description="The benchmark's original file on disk, instead of cache or hub.")
+
+    @property
+    def metric_label(self) -> str:
+        """The label, else the name and the values of its options: `mbpp:sanitized`."""
+        values = [str(value) for key, value in self.options().items() if key != "revision"]
+        return self.label or re.sub(r"[^A-Za-z0-9_.:+-]", "-", ":".join([self.name, *values]))
 
     def options(self) -> dict[str, Any]:
         """Keys that the benchmark itself understands."""
@@ -33,7 +46,7 @@ class BenchmarkConfig(BaseModel):
 class ModelConfig(GeneratorOptions):
     """Which model, and how it is loaded."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     spec: str = Field(
         "reference",
@@ -44,7 +57,7 @@ class ModelConfig(GeneratorOptions):
         description="Prompt form; `auto` is `chat` for endpoints and checkpoints with a chat template, else `base`.",
     )
     step: int | None = Field(None, description="Training step; read from names such as `step-1200` if empty.", ge=0)
-    replicas: int | Literal["auto"] = Field("auto", description="Model replicas; `auto` is one per GPU, else one.")
+    replicas: Count | Literal["auto"] = Field("auto", description="Model replicas; `auto` is one per GPU, else one.")
 
 
 class GenerationConfig(Section):
@@ -67,7 +80,7 @@ class ExecutionConfig(Section):
         "auto",
         description="`auto` is the strongest this machine gives, at least `rootless`; `none`: trusted programs only.",
     )
-    workers: int | Literal["auto"] = Field(
+    workers: Count | Literal["auto"] = Field(
         "auto", description="Execution actors; `auto` is one per CPU of the cluster."
     )
     cpus: int | None = Field(None, description="CPUs of a cluster that is started on this machine; all if empty.", ge=1)
@@ -87,10 +100,12 @@ class ExecutionConfig(Section):
 class ReportConfig(Section):
     """What is computed from the samples."""
 
-    k: list[int] | None = Field(None, description="k of pass@k; if empty those of 1, 10, 100 that n allows.")
+    k: list[int] | None = Field(
+        None, description="k of pass@k; if empty those of 1, 10, 100 that n allows.", min_length=1
+    )
     confidence: float = Field(0.95, description="Level of the intervals.", gt=0, lt=1)
     resamples: int = Field(10_000, description="Bootstrap resamples over problems.", ge=100)
-    seed: int = Field(0, description="Seed of the bootstrap.")
+    seed: int = Field(0, description="Seed of the bootstrap.", ge=0)
     max_infra_errors: float = Field(
         0.005, description="Share of infrastructure errors above which a benchmark's headline is withheld.", ge=0, le=1
     )

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from benchmarks.registry import parse_spec
-from engine.config import RunConfig
+from engine.config import BenchmarkConfig, RunConfig
 from runners.errors import DataError, UserError
 
 BUILT_IN = Path(__file__).parent.parent / "benchmarks" / "suites"
@@ -32,22 +32,25 @@ def load_config(
         UserError: unknown target, key or value; names it and the nearest that exists.
     """
     raw, source = _targets(targets)
+    sources: dict[str, str] = {}
     if data is not None:
         _put_data(raw, data)
     for key, value in flags.items():
         if value is not None:
-            _put(raw, key, value, source)
+            _put(raw, key, value, "command line")
+            sources[key] = "command line"
     for setting in settings:
         key, separator, text = setting.partition("=")
         if not separator:
             raise UserError(f"--set {setting}: no '=' in it. Write --set section.key=value.")
         _put(raw, key.strip(), _yaml(text, f"--set {setting}"), "--set")
-    return _validated(raw, source)
+        sources[key.strip()] = "--set"
+    return _validated(raw, source, sources)
 
 
 def _put_data(raw: dict[str, Any], data: Path) -> None:
     benchmarks = raw.get("benchmarks")
-    if not isinstance(benchmarks, list) or len(benchmarks) != 1:
+    if not isinstance(benchmarks, list) or len(benchmarks) != 1 or not isinstance(benchmarks[0], dict):
         raise UserError(f"--data {data}: it belongs to one benchmark; with several use --set benchmarks.0.data=PATH.")
     benchmarks[0]["data"] = str(data)
 
@@ -61,23 +64,34 @@ def _targets(targets: Sequence[str]) -> tuple[dict[str, Any], str]:
         path = _suite_path(targets[0])
         assert path is not None
         return _read(path), str(path)
-    benchmarks: list[dict[str, Any]] = []
-    for target in targets:
+    benchmarks = [_benchmark(target) for target in targets]
+    suite = "+".join(BenchmarkConfig.model_validate(entry).metric_label for entry in benchmarks)
+    return {"suite": suite, "benchmarks": benchmarks}, "command line"
+
+
+def _benchmark(target: str) -> dict[str, Any]:
+    try:
         name, options = parse_spec(target)
-        benchmarks.append({"name": name, "label": target.replace(",", ":").replace("=", "-"), **options})
-    return {"suite": "+".join(entry["label"] for entry in benchmarks), "benchmarks": benchmarks}, "command line"
+    except UserError as error:
+        near = difflib.get_close_matches(target, built_in_suites(), n=1)
+        raise UserError(f"{error} There is a suite '{near[0]}'.") if near else error from None
+    return {"name": name, **options}
+
+
+def built_in_suites() -> dict[str, Path]:
+    """Suites that come with the package, by name."""
+    return {path.stem: path for path in sorted(BUILT_IN.glob("*.yaml"))}
 
 
 def _suite_path(target: str) -> Path | None:
-    if target.endswith((".yaml", ".yml")):
-        return Path(target)
-    built_in = BUILT_IN / f"{target}.yaml"
-    return built_in if built_in.is_file() else None
+    return Path(target) if target.endswith((".yaml", ".yml")) else built_in_suites().get(target)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(path, "not UTF-8 text.", cure="A suite is a YAML file.") from error
     except OSError as error:
         raise DataError(
             path, f"{error.strerror}.", cure="Give a suite file or a name that `codeassay list` shows."
@@ -85,17 +99,30 @@ def _read(path: Path) -> dict[str, Any]:
     raw = _yaml(text, str(path))
     if not isinstance(raw, dict):
         raise DataError(path, "a suite is a mapping with the keys suite and benchmarks.")
-    raw.setdefault("suite", path.stem)
-    return raw
+    # An empty section (`generation:` and nothing below it) is one with its defaults.
+    return {"suite": path.stem} | {key: value for key, value in raw.items() if value is not None}
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key that stands twice is an error, not silently the last of both."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"key '{key.value}' stands twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _yaml(text: str, source: str) -> Any:  # noqa: ANN401 - YAML holds any value
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-99-99
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
-        raise UserError(f"{source}{line}: not valid YAML: {getattr(error, 'problem', error)}.") from error
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UserError(f"{source}{line}: not valid YAML: {problem}.") from error
 
 
 def _put(raw: dict[str, Any], key: str, value: Any, source: str) -> None:  # noqa: ANN401 - YAML holds any value
@@ -103,7 +130,7 @@ def _put(raw: dict[str, Any], key: str, value: Any, source: str) -> None:  # noq
     node: Any = raw
     *path, last = key.split(".")
     for part in path:
-        node = _item(node, part, key) if isinstance(node, list) else node.setdefault(part, {})
+        node = _item(node, part, f"{source}: {key}") if isinstance(node, list) else node.setdefault(part, {})
         if not isinstance(node, (dict, list)):
             raise UserError(f"{source}: {key}: '{part}' is a value, not a section.")
     if isinstance(node, list):
@@ -111,38 +138,61 @@ def _put(raw: dict[str, Any], key: str, value: Any, source: str) -> None:  # noq
     node[last] = value
 
 
-def _item(items: list[Any], part: str, key: str) -> Any:  # noqa: ANN401 - YAML holds any value
+def _item(items: list[Any], part: str, where: str) -> Any:  # noqa: ANN401 - YAML holds any value
     if not part.isdigit() or int(part) >= len(items):
-        raise UserError(f"{key}: '{part}' is no number of a list item; there are {len(items)}, counted from 0.")
+        raise UserError(f"{where}: '{part}' is no number of a list item; there are {len(items)}, counted from 0.")
     return items[int(part)]
 
 
-def _validated(raw: dict[str, Any], source: str) -> RunConfig:
+def _validated(raw: dict[str, Any], source: str, sources: Mapping[str, str]) -> RunConfig:
+    """Check everything at once; `sources` tells where dotted keys came from, the others came from `source`."""
     try:
         return RunConfig.model_validate(raw)
     except ValidationError as error:
-        raise UserError(f"{source}: " + "; ".join(_explain(detail) for detail in error.errors())) from error
+        rules: dict[str, list[str]] = {}
+        values: dict[str, str] = {}
+        for detail in error.errors():
+            key = _location(detail["loc"])
+            rules.setdefault(key, []).append(_rule(detail))
+            values[key] = "" if detail["type"] in ("missing", "extra_forbidden") else f" (got {detail['input']!r:.80})"
+        texts = [f"{_source(key, source, sources)}: {key}: {' or '.join(rules[key])}{values[key]}" for key in rules]
+        raise UserError("; ".join(texts)) from error
 
 
-def _explain(detail: Mapping[str, Any]) -> str:
-    """One pydantic complaint as: key, rule, value, and the nearest known key."""
-    location = ".".join(str(part) for part in detail["loc"])
+def _source(key: str, source: str, sources: Mapping[str, str]) -> str:
+    near = [name for name in sources if f"{key}.".startswith(f"{name}.") or f"{name}.".startswith(f"{key}.")]
+    return sources[near[0]] if near else source
+
+
+def _rule(detail: Mapping[str, Any]) -> str:
+    """One pydantic complaint: the rule, and the nearest known key."""
     if detail["type"] == "extra_forbidden":
-        known = _known_keys(detail["loc"])
+        known = list(_section(detail["loc"]).model_fields)
         near = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1)
-        cure = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(sorted(known))}."
-        return f"{location}: unknown key; {cure}"
+        return f"unknown key; did you mean '{near[0]}'?" if near else f"unknown key; known: {', '.join(sorted(known))}."
     if detail["type"] == "missing":
-        return f"{location}: required and not given."
-    return f"{location}: {detail['msg']} (got {detail['input']!r})."
+        return "required and not given."
+    if detail["type"] == "model_type":
+        return "needs keys of its own" + (", e.g. `- name: starter`" if detail["loc"][0] == "benchmarks" else "")
+    return str(detail["msg"])
 
 
-def _known_keys(location: Sequence[Any]) -> list[str]:
-    """Keys that exist where the unknown one stands."""
+def _location(location: Sequence[Any]) -> str:
+    """The dotted key; the branches of a union, which pydantic adds at its end, are left out."""
+    is_branch = location[-1] not in _section(location).model_fields and not isinstance(location[-1], int)
+    parent = _section(location[:-1]).model_fields
+    kept = location[:-1] if is_branch and len(location) > 1 and str(location[-2]) in parent else location
+    return ".".join(str(part) for part in kept)
+
+
+def _section(location: Sequence[Any]) -> type[BaseModel]:
+    """The model in which the last key of a location stands."""
     model: type[BaseModel] = RunConfig
     for part in location[:-1]:
         field = model.model_fields.get(str(part))
         annotation = field.annotation if field else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if part == "benchmarks":
+            model = BenchmarkConfig
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
-    return list(model.model_fields)
+    return model

@@ -11,7 +11,6 @@ from runners.errors import SandboxUnavailable, UserError
 from runners.nsjail import NsjailSandbox
 from runners.plain import PlainSandbox
 from runners.program import Limits, Program, Status
-from runners.sandbox import Sandbox
 
 LEVELS = ("full", "rootless", "none")
 """From strongest to none; `restricted` is not built yet."""
@@ -21,6 +20,10 @@ _CURE = (
     "kernel.apparmor_restrict_unprivileged_userns=0), or run as root. In Docker: --security-opt seccomp=unconfined "
     "--security-opt apparmor=unconfined --security-opt systempaths=unconfined. For trusted programs only: "
     "--isolation none."
+)
+_GROUPS_CURE = (
+    "Run as root where control groups (memory, pids) may be made; in a container they must be mounted writable. "
+    "Without them --isolation rootless limits each process, but not all processes of a program together."
 )
 
 _CANARY_LIMITS = Limits(cpu_seconds=5, wall_seconds=20)
@@ -66,7 +69,7 @@ def probe() -> Probe:
     return Probe(level=None, groups=groups, failures=tuple(failures))
 
 
-def _canaries(sandbox: Sandbox) -> str:
+def _canaries(sandbox: NsjailSandbox) -> str:
     """An honest program passes, an escaping one finds nothing, a mount call is ended; else what went wrong."""
     honest = sandbox.run(_HONEST)
     if not honest.passed:
@@ -80,7 +83,7 @@ def _canaries(sandbox: Sandbox) -> str:
     return ""
 
 
-def open_sandbox(isolation: str = "auto") -> Sandbox:
+def open_sandbox(isolation: str = "auto") -> NsjailSandbox | PlainSandbox:
     """The sandbox for a level: `auto` takes the strongest that is at least `rootless`, never less.
 
     Raises:
@@ -101,5 +104,6 @@ def open_sandbox(isolation: str = "auto") -> Sandbox:
     if found.level is None or (isolation == "full" and found.level != "full"):
         why = "; ".join(found.failures) or found.groups
         wanted = "isolation full" if isolation == "full" else "safe isolation"
-        raise SandboxUnavailable(f"{wanted} is not available here: {why}. {_CURE}")
+        cure = _CURE if found.level is None else _GROUPS_CURE
+        raise SandboxUnavailable(f"{wanted} is not available here: {why}. {cure}")
     return NsjailSandbox(find_parents()[0] if found.level == "full" else None)

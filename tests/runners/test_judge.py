@@ -22,7 +22,14 @@ COMPLETE = [PASS_0, PASS_1, DONE]
 
 def evidence(**changes: Any) -> Evidence:
     """The evidence of a program that passed both of its tests, with changes."""
-    honest = {"num_tests": 2, "nonce": NONCE, "ready": True, "load": LOADED, "results": COMPLETE, "exit_status": 0}
+    honest: dict[str, Any] = {
+        "num_tests": 2,
+        "nonce": NONCE,
+        "ready": True,
+        "load": LOADED,
+        "results": COMPLETE,
+        "exit_status": 0,
+    }
     return Evidence(**(honest | changes))
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from runners import supervise
 from runners.program import MEBIBYTE, Status
 from tests.runners.conftest import Run
 
@@ -257,7 +256,7 @@ seen = ''.join(map(str, seen))
 
 def test_program_cannot_see_its_tests_while_it_is_loaded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the tests nor the nonce are in the process or on their way to it before the program was loaded."""
-    monkeypatch.setattr(supervise.secrets, "token_hex", lambda _: "n-o-n-c-e")
+    monkeypatch.setattr("runners.supervise.secrets.token_hex", lambda _: "n-o-n-c-e")
     verdict = run(
         LOOK_AROUND, ("assert 'MSG_PEEK' in seen", "assert 'quagga' not in seen", "assert 'n-o-n-c-e' not in seen")
     )
