@@ -1,13 +1,14 @@
 # make demo   set up and evaluate a micro model that is trained on the spot
 # make test   set up and run all tests
 # make check  lint, types and unit tests only
+# make conformance   every row of the real benchmarks in ../shared/data, where that is
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check setup lock docs clean
+.PHONY: demo test check conformance setup lock docs clean
 
 demo: setup
 	$(BIN)/codeassay demo
@@ -19,7 +20,10 @@ check: setup
 	$(BIN)/ruff check -q .
 	$(BIN)/ruff format --check -q .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow and not conformance"
+
+conformance: setup
+	$(BIN)/python -m pytest -q -m conformance
 
 setup: $(READY)
 

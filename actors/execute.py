@@ -112,9 +112,12 @@ def _typed(limits: Mapping[str, float]) -> dict[str, Any]:
 def judged_row(
     programs: tuple[Program, ...], verdicts: tuple[Verdict, ...], scores: Mapping[str, float], score: float | None
 ) -> dict[str, Any]:
-    """The JUDGED columns of a sample: the first verdict that is not a pass speaks for all; costs are added up."""
-    worst = next((verdict for verdict in verdicts if not verdict.passed), verdicts[0] if verdicts else None)
-    verdict = worst or Verdict(status=Status.PASSED, judge="text")
+    """The JUDGED columns of a sample; costs are added up.
+
+    The first verdict in which we failed speaks for all, since there is no score then; else the first that is no pass.
+    """
+    ranked = sorted(verdicts, key=lambda verdict: (verdict.status.counts, verdict.passed))
+    verdict = ranked[0] if ranked else Verdict(status=Status.PASSED, judge="text")
     peaks = [v.peak_memory_bytes for v in verdicts if v.peak_memory_bytes is not None]
     return {
         "program": storable(programs[0].source) if programs else "",
@@ -126,9 +129,9 @@ def judged_row(
         "wall_seconds": sum(v.wall_seconds for v in verdicts),
         "peak_memory_bytes": max(peaks, default=None),
         "tests_passed": verdict.tests_passed,
-        "error": verdict.error,
-        "stdout_tail": verdict.stdout,
-        "stderr_tail": verdict.stderr,
+        "error": storable(verdict.error),
+        "stdout_tail": storable(verdict.stdout),
+        "stderr_tail": storable(verdict.stderr),
         "score": score,
         "scores": list(scores.items()),
         "finished_at": time.time(),

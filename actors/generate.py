@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from actors.generator import Generator, Sampling
-from actors.parts import STOP_FILE, commit
+from actors.parts import STOP_FILE, commit, read_part
 from actors.samples import COMPLETED_SCHEMA, GENERATION_SCHEMA, completion_row, prompt_of
 
 GENERATIONS = "generations"
@@ -33,11 +32,16 @@ class Generate:
         self._loop = asyncio.new_event_loop()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Complete every prompt of a batch of REQUEST_SCHEMA rows; returns COMPLETED_SCHEMA rows."""
+        """Complete every prompt of a batch of REQUEST_SCHEMA rows; returns COMPLETED_SCHEMA rows.
+
+        Raises:
+            DataError: a part that holds stored completions is damaged.
+        """
         requests = batch.to_pylist()
         if (self._directory / STOP_FILE).exists():
             return COMPLETED_SCHEMA.empty_table()
-        completed = [self._stored(request) for request in requests]
+        stored = self._read_parts({part for request in requests for part in request["parts"]})
+        completed = [_stored(request, stored) for request in requests]
         fresh = self._loop.run_until_complete(self._generate([r for r in requests if r["generate"]]))
         self._commit(fresh)
         by_request = {row["request_id"]: row["completions"] for row in fresh}
@@ -45,15 +49,13 @@ class Generate:
             row["completions"] += by_request.get(row["request_id"], [])
         return pa.Table.from_pylist(completed, schema=COMPLETED_SCHEMA)
 
-    def _stored(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The request's row with the completions that an earlier attempt has committed."""
-        wanted = {sample_id(request["request_id"], index): index for index in request["stored"]}
-        rows: dict[int, dict[str, Any]] = {}
-        for part in request["parts"]:
-            for row in pq.read_table(self._directory / GENERATIONS / part).to_pylist():
-                if row["sample_id"] in wanted and not row["generation_error"]:
-                    rows[wanted[row["sample_id"]]] = row
-        return _completed(request, [rows[index] for index in sorted(rows)])
+    def _read_parts(self, parts: set[str]) -> dict[str, dict[str, Any]]:
+        """Completions that earlier attempts have committed, by sample_id."""
+        rows: dict[str, dict[str, Any]] = {}
+        for part in sorted(parts):
+            table = read_part(self._directory / GENERATIONS / part, GENERATION_SCHEMA, GENERATION_SCHEMA.names)
+            rows |= {row["sample_id"]: row for row in table.to_pylist() if not row["generation_error"]}
+        return rows
 
     async def _generate(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if not requests:
@@ -83,6 +85,12 @@ class Generate:
 def sample_id(request_id: str, index: int) -> str:
     """Identity of one sample: its request and its index."""
     return f"{request_id}-{index}"
+
+
+def _stored(request: dict[str, Any], rows: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The request's row with those of its completions that are stored."""
+    wanted = [sample_id(request["request_id"], index) for index in sorted(request["stored"])]
+    return _completed(request, [rows[name] for name in wanted if name in rows])
 
 
 def _completed(request: dict[str, Any], completions: list[dict[str, Any]]) -> dict[str, Any]:

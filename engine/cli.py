@@ -82,7 +82,8 @@ def _run(config: Any, *, as_json: bool) -> int:  # noqa: ANN401 - RunConfig, imp
     try:
         outcome = evaluate(config, err, opened.append)
     except KeyboardInterrupt:
-        err.print(f"\nstopped; {opened[0] if opened else 'nothing'} keeps what was committed. Run again to resume.")
+        kept = f"{opened[0]} keeps what was committed. Run again to resume." if opened else "nothing ran yet."
+        err.print(f"\nstopped; {kept}", soft_wrap=True, markup=False)
         return EXIT_INCOMPLETE
     finally:
         _leave_ray()
@@ -93,7 +94,8 @@ def _run(config: Any, *, as_json: bool) -> int:  # noqa: ANN401 - RunConfig, imp
     else:
         Console().print(render_run(summary(outcome.run_dir)))
     if outcome.status != "complete":
-        err.print(f"incomplete: run the same command again to resume {outcome.run_dir}", style="yellow", soft_wrap=True)
+        text = f"incomplete: run the same command again to resume {outcome.run_dir}"
+        err.print(text, style="yellow", soft_wrap=True, markup=False)
         return EXIT_INCOMPLETE
     return EXIT_OK
 
@@ -188,6 +190,8 @@ def doctor(
     from engine.doctor import check_gold, check_machine, render_gold, render_machine
 
     out = Console()
+    if data is not None and len(gold or ()) != 1:
+        raise UserError(f"--data {data}: it belongs to one benchmark; name it: --gold NAME.")
     if gold:
         checks = [check_gold(spec, data, Console(stderr=True)) for spec in gold]
         if as_json:
@@ -206,9 +210,7 @@ def doctor(
 
 @app.command()
 def demo(
-    directory: Annotated[
-        Path | None, typer.Option(help="Where checkpoints go; <runs>/demo if empty.")
-    ] = None,
+    directory: Annotated[Path | None, typer.Option(help="Where checkpoints go; <runs>/demo if empty.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a micro model on this machine and evaluate its checkpoints through the whole pipeline."""
@@ -229,6 +231,3 @@ def main() -> None:
     except PipelineError as error:
         Console(stderr=True).print(f"codeassay: {error}", style="red", soft_wrap=True, markup=False, highlight=False)
         sys.exit(EXIT_FAILED)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("codeassay: stopped before anything ran.")
-        sys.exit(EXIT_INCOMPLETE)

@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from actors.models import GeneratorOptions
 
 Count = Annotated[int, Field(ge=1)]
-_LABEL = r"^(?!(overall|statuses)$)[A-Za-z0-9][A-Za-z0-9_.:+-]*$"
-"""What begins the name of a metric: no slash, and not what the totals of a run are called."""
+_LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.:+-]*$"
+_TAKEN = ("overall", "statuses")
+"""What the totals of a run are called where a benchmark has its label."""
 
 
 class Section(BaseModel):
@@ -31,6 +32,13 @@ class BenchmarkConfig(BaseModel):
         None, description="Name under which metrics appear; the name and its options if empty.", pattern=_LABEL
     )
     data: Path | None = Field(None, description="The benchmark's original file on disk, instead of cache or hub.")
+
+    @field_validator("label")
+    @classmethod
+    def _label_is_free(cls, label: str | None) -> str | None:
+        if label in _TAKEN:
+            raise ValueError(f"the totals of a run have this name; choose another than {', '.join(_TAKEN)}")
+        return label
 
     @property
     def metric_label(self) -> str:

@@ -6,29 +6,28 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import httpx
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from benchmarks.benchmark import reference_completion, wrong_completions
 from benchmarks.problem import Completion, Problem
-from benchmarks.registry import load_benchmark, parse_spec
+from benchmarks.registry import AnyBenchmark, load_benchmark, parse_spec
 from engine.places import cache_root, runs_root
-from engine.tracking import default_tracking_uri
+from engine.tracking_files import redact
+from engine.tracking_places import check_tracking, default_tracking_uri
 from runners.errors import UserError
 from runners.isolation import probe
 from runners.program import Status, Verdict
 from runners.sandbox import Sandbox, open_sandbox
 from runners.toolchain import python_toolchain
-
-_CONTACT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,10 @@ def _cuda() -> Finding:
     if tool is None:
         return Finding(name="cuda", ok=False, detail="no nvidia-smi: models run on the CPU", needed=False)
     command = [tool, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding(name="cuda", ok=False, detail=f"nvidia-smi does not answer: {error}", needed=False)
     gpus = "; ".join(done.stdout.strip().splitlines())
     return Finding(name="cuda", ok=done.returncode == 0, detail=gpus or done.stderr.strip(), needed=False)
 
@@ -103,22 +105,17 @@ def _vllm() -> Finding:
 
 def _mlflow() -> Finding:
     uri, version = default_tracking_uri(runs_root()), metadata.version("mlflow")
-    if not uri.startswith(("http://", "https://")):
-        return Finding(name="mlflow", ok=True, detail=f"{version}, {uri}", needed=False)
-    try:
-        httpx.get(f"{uri.rstrip('/')}/health", timeout=_CONTACT_SECONDS).raise_for_status()
-    except httpx.HTTPError as error:
-        return Finding(name="mlflow", ok=False, detail=f"{version}, {uri} does not answer: {error}", needed=False)
-    return Finding(name="mlflow", ok=True, detail=f"{version}, {uri} answers", needed=False)
+    reason = check_tracking(uri)
+    return Finding(name="mlflow", ok=not reason, detail=f"{version}, {reason or redact(uri)}", needed=False)
 
 
 def _runs() -> Finding:
     root = runs_root().resolve()
     parent = next(path for path in (root, *root.parents) if path.exists())
-    writable = os.access(parent, os.W_OK)
+    writable = parent.is_dir() and os.access(parent, os.W_OK)
     free = shutil.disk_usage(parent).free / 2**30
     return Finding(
-        name="runs", ok=writable, detail=f"{root}, {free:.0f} GiB free" + ("" if writable else ", read-only")
+        name="runs", ok=writable, detail=f"{root}, {free:.0f} GiB free" + ("" if writable else ", cannot be written")
     )
 
 
@@ -143,7 +140,7 @@ class GoldCheck:
     failed_references: dict[str, str] = field(default_factory=dict)
     """task_id -> status and error of each reference that did not pass."""
     passed_wrong: dict[str, str] = field(default_factory=dict)
-    """task_id -> each known-wrong solution that passed, or what kept it from being judged."""
+    """task_id and number -> each known-wrong solution that passed, or what kept it from being judged."""
 
     @property
     def ok(self) -> bool:
@@ -155,6 +152,16 @@ class GoldCheck:
         return asdict(self) | {"ok": self.ok}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One solution and what should become of it."""
+
+    name: str
+    problem: Problem
+    completion: Completion
+    is_reference: bool
+
+
 def check_gold(spec: str, data: Path | None, console: Console) -> GoldCheck:
     """Run references and wrong solutions of a benchmark in the sandbox, on all CPUs.
 
@@ -163,51 +170,66 @@ def check_gold(spec: str, data: Path | None, console: Console) -> GoldCheck:
     """
     name, options = parse_spec(spec)
     benchmark = load_benchmark(name, options | ({"data": data} if data else {}), cache_root() / "data")
-    workers = os.cpu_count() or 1
-    sandboxes = [open_sandbox("auto") for _ in range(workers)]
-    console.print(f"{spec}: expected outputs", style="dim")
-    benchmark.prepare(sandboxes[0], cache_root() / "expected")
-    jobs: list[tuple[Problem, Completion, bool]] = []
-    for problem in benchmark.problems():
-        reference = reference_completion(problem)
-        jobs += [(problem, reference, True)] if reference else []
-        jobs += [(problem, wrong, False) for wrong in wrong_completions(problem)]
+    jobs = _jobs(benchmark)
     if not jobs:
         raise UserError(f"{spec} has no reference solutions to check.")
-    console.print(f"{spec}: {len(jobs)} solutions in {workers} jails at a time", style="dim")
-
-    def judge(worker: int) -> list[tuple[str, bool, str, bool]]:
-        results = []
-        for problem, completion, is_reference in jobs[worker::workers]:
-            verdicts = _run(sandboxes[worker], benchmark, problem, completion)
-            passed = benchmark.score(problem, completion, verdicts).values[benchmark.metrics[0]] == 1.0
-            worst = next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
-            results.append((problem.task_id, is_reference, _outcome(worst), passed))
-        return results
-
-    with ThreadPoolExecutor(workers) as pool:
-        results = [result for part in pool.map(judge, range(workers)) for result in part]
-    ours = f"{Status.SANDBOX_ERROR}"
+    sandboxes = [open_sandbox("auto") for _ in range(min(os.cpu_count() or 1, len(jobs)))]
+    try:
+        console.print(f"{spec}: expected outputs", style="dim")
+        benchmark.prepare(sandboxes[0], cache_root() / "expected")
+        console.print(f"{spec}: {len(jobs)} solutions in {len(sandboxes)} jails at a time", style="dim")
+        outcomes = _judge(benchmark, jobs, sandboxes)
+    finally:
+        for sandbox in sandboxes:
+            sandbox.close()
     return GoldCheck(
         benchmark=spec,
         isolation=sandboxes[0].isolation,
-        num_references=sum(1 for _, is_reference, _, _ in results if is_reference),
-        num_wrong=sum(1 for _, is_reference, _, _ in results if not is_reference),
-        failed_references={task: why for task, is_reference, why, passed in results if is_reference and not passed},
+        num_references=sum(job.is_reference for job in jobs),
+        num_wrong=sum(not job.is_reference for job in jobs),
+        failed_references={job.name: why for job, passed, why in outcomes if job.is_reference and not passed},
         passed_wrong={
-            task: why for task, is_reference, why, passed in results if not is_reference and (passed or ours in why)
+            job.name: why
+            for job, passed, why in outcomes
+            if not job.is_reference and (passed or why.startswith(Status.SANDBOX_ERROR))
         },
     )
 
 
-def _run(sandbox: Sandbox, benchmark: Any, problem: Problem, completion: Completion) -> tuple[Verdict, ...]:  # noqa: ANN401
-    return tuple(sandbox.run(program) for program in benchmark.programs(problem, completion))
+def _jobs(benchmark: AnyBenchmark) -> list[_Job]:
+    jobs = []
+    for problem in benchmark.problems():
+        reference, wrong = reference_completion(problem), wrong_completions(problem)
+        if reference:
+            jobs.append(_Job(name=problem.task_id, problem=problem, completion=reference, is_reference=True))
+        for number, completion in enumerate(wrong, start=1):
+            name = f"{problem.task_id} #{number}"
+            jobs.append(_Job(name=name, problem=problem, completion=completion, is_reference=False))
+    return jobs
 
 
-def _outcome(verdict: Verdict) -> str:
-    return (
-        f"{verdict.status}: {verdict.error} ({verdict.cpu_seconds:.1f} s CPU)" if verdict.error else str(verdict.status)
-    )
+def _judge(benchmark: AnyBenchmark, jobs: Sequence[_Job], sandboxes: Sequence[Sandbox]) -> list[tuple[_Job, bool, str]]:
+    """Each job, whether it passed, and its verdict in words; one thread per sandbox."""
+
+    def judge(worker: int) -> list[tuple[_Job, bool, str]]:
+        results = []
+        for job in jobs[worker :: len(sandboxes)]:
+            programs = benchmark.programs(job.problem, job.completion)
+            verdicts = tuple(sandboxes[worker].run(program) for program in programs)
+            score = benchmark.score(job.problem, job.completion, verdicts).values[benchmark.metrics[0]]
+            results.append((job, score == 1.0, _outcome(verdicts)))
+        return results
+
+    with ThreadPoolExecutor(len(sandboxes)) as pool:
+        return [result for part in pool.map(judge, range(len(sandboxes))) for result in part]
+
+
+def _outcome(verdicts: Sequence[Verdict]) -> str:
+    """The first verdict that is not a pass, in words."""
+    worst = next((verdict for verdict in verdicts if not verdict.passed), None)
+    if worst is None:
+        return str(Status.PASSED)
+    return f"{worst.status}: {worst.error} ({worst.cpu_seconds:.1f} s CPU)" if worst.error else str(worst.status)
 
 
 def render_gold(check: GoldCheck) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -10,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.registry import OptionInfo, describe
-from engine.suite import BUILT_IN
+from engine.config import BenchmarkConfig
+from engine.suite import built_in_suites
 
 _COMMON = {"data", "revision"}
 
@@ -25,16 +27,16 @@ def listing() -> dict[str, Any]:
         }
         for info in describe()
     ]
-    return {"benchmarks": benchmarks, "suites": {path.stem: _labels(path) for path in sorted(BUILT_IN.glob("*.yaml"))}}
+    return {"benchmarks": benchmarks, "suites": {name: _labels(path) for name, path in built_in_suites().items()}}
 
 
 def _values(option: OptionInfo) -> str:
     return " | ".join(map(str, option.choices)) if option.choices else str(option.default)
 
 
-def _labels(path: Any) -> list[str]:  # noqa: ANN401 - a Path or a packaged resource
+def _labels(path: Path) -> list[str]:
     entries = yaml.safe_load(path.read_text())["benchmarks"]
-    return [":".join(str(value) for key, value in entry.items() if key != "data") for entry in entries]
+    return [BenchmarkConfig.model_validate(entry).metric_label for entry in entries]
 
 
 def render_listing() -> RenderableType:

@@ -13,8 +13,8 @@ def runs_root() -> Path:
 
     Inside a Ray job the current directory is a copy that goes away with the job, so there it is `~/codeassay/runs`.
     """
-    if "CODEASSAY_RUNS" in os.environ:
-        return Path(os.environ["CODEASSAY_RUNS"])
+    if named := os.environ.get("CODEASSAY_RUNS"):
+        return Path(named).expanduser()
     if in_ray_job():
         return Path.home() / "codeassay" / "runs"
     return Path("runs")
@@ -28,7 +28,7 @@ def in_ray_job() -> bool:
 def cache_root() -> Path:
     """Where fetched benchmark files and expected outputs are kept: CODEASSAY_CACHE, else under ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("CODEASSAY_CACHE") or Path(base) / "codeassay")
+    return Path(os.environ.get("CODEASSAY_CACHE") or Path(base) / "codeassay").expanduser()
 
 
 def program(name: str) -> str:

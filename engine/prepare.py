@@ -16,8 +16,8 @@ from actors.replay_generator import ReplayFile
 from benchmarks.base import BaseBenchmark
 from benchmarks.benchmark import reference_completion
 from benchmarks.problem import Completion, PromptForm
-from benchmarks.registry import load_benchmark
-from engine.config import BenchmarkConfig, RunConfig
+from benchmarks.registry import check_options, load_benchmark
+from engine.config import RunConfig
 from engine.identity import Identity
 from engine.places import cache_root
 from runners.errors import UserError
@@ -25,6 +25,8 @@ from runners.sandbox import open_sandbox
 
 AnyBenchmark = BaseBenchmark[Any]
 _HEADLINE_KS = (1, 10, 100)
+_DECISIVE = ("dtype", "max_model_len", "chat_template", "engine", "extra_body")
+"""Options of a back end that are a part of the run's identity; the others decide its pace alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ def prepare(config: RunConfig) -> Prepared:
     replay = _replay(spec, config, benchmarks)
     benchmarks = {label: _limited(benchmark, config.limit) for label, benchmark in benchmarks.items()}
     n = config.generation.n or (max(replay.counts.values()) if replay else 1)
+    _check_counts(replay, n, config, benchmarks)
     ks = _ks(config.report.k, n)
     digest = model_digest(spec)
     references = _references(spec, benchmarks)
@@ -85,21 +88,19 @@ def prepare(config: RunConfig) -> Prepared:
 
 def _load_benchmarks(config: RunConfig) -> dict[str, AnyBenchmark]:
     benchmarks: dict[str, AnyBenchmark] = {}
-    for entry in config.benchmarks:
-        label = label_of(entry)
+    for index, entry in enumerate(config.benchmarks):
+        label = entry.metric_label
         if label in benchmarks:
             raise UserError(
                 f"{config.suite}: two benchmarks have the label '{label}'; give one of them another `label`."
             )
-        options = entry.options() | ({"data": entry.data} if entry.data else {})
+        options = entry.options() | ({"data": entry.data.expanduser()} if entry.data else {})
+        try:
+            check_options(entry.name, options)
+        except UserError as error:
+            raise UserError(f"{config.suite}: benchmarks.{index}: {error}") from error
         benchmarks[label] = load_benchmark(entry.name, options, cache_root() / "data")
     return benchmarks
-
-
-def label_of(entry: BenchmarkConfig) -> str:
-    """Name under which a benchmark's metrics appear: its label, else its name and the values of its options."""
-    values = [f"{value}" for key, value in entry.options().items() if key != "revision"]
-    return entry.label or ":".join([entry.name, *values])
 
 
 def _limited(benchmark: AnyBenchmark, limit: int | None) -> AnyBenchmark:
@@ -114,6 +115,20 @@ def _replay(spec: ModelSpec, config: RunConfig, benchmarks: Mapping[str, AnyBenc
     return ReplayFile.load(
         Path(spec.target), task_ids, allow_missing=model.allow_missing, allow_unknown=model.allow_unknown
     )
+
+
+def _check_counts(replay: ReplayFile | None, n: int, config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) -> None:
+    """Samples that a file does not hold would be missing however often the run is resumed."""
+    if replay is None or config.model.allow_missing:
+        return
+    tasks = [problem.task_id for benchmark in benchmarks.values() for problem in benchmark.problems()]
+    short = [task for task in tasks if replay.counts.get(task, 0) < n]
+    if short:
+        fewest = min(replay.counts.get(task, 0) for task in short)
+        raise UserError(
+            f"{replay.path}: {len(short)} of {len(tasks)} tasks have fewer than n = {n} samples, the first is "
+            f"{short[0]}. Use --n {fewest}, or count the others as missing: --set model.allow_missing=true"
+        )
 
 
 def _ks(asked: list[int] | None, n: int) -> tuple[int, ...]:
@@ -147,7 +162,11 @@ def _form(spec: ModelSpec, config: RunConfig) -> PromptForm:
         return config.model.form
     if spec.kind == "openai" or config.model.chat_template:
         return "chat"
-    return "chat" if spec.kind in ("transformers", "vllm") and _has_chat_template(Path(spec.target)) else "base"
+    return (
+        "chat"
+        if spec.kind in ("transformers", "vllm") and _has_chat_template(Path(spec.target).expanduser())
+        else "base"
+    )
 
 
 def _has_chat_template(directory: Path) -> bool:
@@ -156,7 +175,7 @@ def _has_chat_template(directory: Path) -> bool:
     file = directory / "tokenizer_config.json"
     try:
         return bool(json.loads(file.read_text()).get("chat_template")) if file.exists() else False
-    except ValueError as error:
+    except (ValueError, AttributeError) as error:
         raise UserError(f"{file}: not valid JSON ({error}). The checkpoint is damaged; save it again.") from error
 
 
@@ -210,10 +229,10 @@ def _identity(
 ) -> Identity:
     """Everything that decides the numbers."""
     entries = {
-        label_of(entry): {
+        entry.metric_label: {
             "name": entry.name,
             **entry.options(),
-            "data_sha256": benchmarks[label_of(entry)].provenance.sha256,
+            "data_sha256": benchmarks[entry.metric_label].provenance.sha256,
         }
         for entry in config.benchmarks
     }
@@ -221,7 +240,16 @@ def _identity(
         "suite": config.suite,
         "benchmarks": entries,
         "limit": config.limit,
-        "model": {"digest": digest, "form": form},
+        "model": {"digest": digest, "form": form, **_model_options(config)},
         "generation": {"n": n, **asdict(sampling)},
         "execution": {"isolation": config.execution.isolation, **config.execution.limits()},
+    }
+
+
+def _model_options(config: RunConfig) -> dict[str, Any]:
+    """Options of the back end that change what a model says, where they are not the defaults."""
+    fields = type(config.model).model_fields
+    values = {name: getattr(config.model, name) for name in _DECISIVE}
+    return {
+        name: value for name, value in values.items() if value != fields[name].get_default(call_default_factory=True)
     }

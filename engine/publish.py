@@ -14,6 +14,7 @@ from engine.report import RunSummary
 from engine.run import load_outcome
 from engine.tracking import PushResult, default_tracking_uri, push
 from engine.tracking_records import PushedDataset, PushedRun
+from runners.errors import DataError
 
 
 def summary(run_dir: Path) -> RunSummary:
@@ -44,13 +45,11 @@ def push_run(run_dir: Path) -> PushResult:
     """Send a run to MLflow; sending it again changes nothing.
 
     Raises:
-        UserError: no run is there, or it has no metrics yet.
+        UserError: no run is there, it has no metrics yet, or a file of it is damaged.
         TrackingUnavailable: MLflow did not take it.
     """
     run, metrics = load_outcome(run_dir)
-    config = yaml.safe_load((run_dir / "config.yaml").read_text())
-    environment_file = run_dir / "env.json"
-    environment = json.loads(environment_file.read_text()) if environment_file.exists() else {}
+    config, environment = _config(run_dir), _environment(run_dir)
     pushed = PushedRun(
         run_key=run["run_key"],
         run_dir=run_dir,
@@ -70,6 +69,27 @@ def push_run(run_dir: Path) -> PushResult:
         finished_at=run["finished_at"] or run["started_at"],
     )
     return push(pushed, tracking_uri(config), config["tracking"]["experiment"] or run["model"]["family"])
+
+
+def _config(run_dir: Path) -> dict[str, Any]:
+    path = run_dir / "config.yaml"
+    try:
+        config = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(path, f"cannot be read ({reason:.200}).", cure="Run the same command again.") from error
+    if not isinstance(config, dict) or not isinstance(config.get("tracking"), dict):
+        raise DataError(path, "is no configuration of a run.", cure="Run the same command again.")
+    return config
+
+
+def _environment(run_dir: Path) -> dict[str, Any]:
+    """What the run was made with; nothing where no stage ran yet."""
+    path = run_dir / "env.json"
+    try:
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+    except (OSError, ValueError) as error:
+        raise DataError(path, f"cannot be read ({error}).", cure="Delete it; the run can be pushed without.") from error
 
 
 def _datasets(run: dict[str, Any]) -> list[PushedDataset]:

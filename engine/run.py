@@ -25,6 +25,7 @@ from engine.progress import Progress
 from engine.scored_rows import METRIC_COLUMNS, PlannedBenchmark
 from engine.store import METRICS_FILE, RUN_FILE, Store, read_run, read_samples, write_text
 from runners.errors import UserError
+from runners.program import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ def evaluate(config: RunConfig, console: Console, on_open: Callable[[Path], None
         PipelineError: a stage died or stalled; what was committed stays.
     """
     prepared = prepare(config)
-    run_dir = config.output or _default_directory(prepared)
+    run_dir = config.output.expanduser() if config.output else _default_directory(prepared)
     with Store(run_dir) as store:
         store.claim(prepared.identity)
         on_open(run_dir)
@@ -64,16 +65,15 @@ def evaluate(config: RunConfig, console: Console, on_open: Callable[[Path], None
             store=store,
         )
         _open(store, prepared, plan)
-        if plan.num_execute:
-            _execute(prepared, plan, run_dir, console)
-        return _close(store, prepared, plan)
+        drained = _execute(prepared, plan, run_dir, console) if plan.num_execute else True
+        return _close(store, prepared, plan, drained=drained)
 
 
 def _default_directory(prepared: Prepared) -> Path:
     from engine.identity import run_id
 
     suite = "".join(c if c.isalnum() or c in "._-+" else "-" for c in prepared.config.suite)
-    return runs_root() / prepared.spec.name / f"{suite}-{run_id(prepared.identity)}"
+    return runs_root() / prepared.spec.name / f"{suite[:100]}-{run_id(prepared.identity)}"
 
 
 def _open(store: Store, prepared: Prepared, plan: Plan) -> None:
@@ -119,7 +119,8 @@ def _command() -> str:
     return shlex.join(["codeassay", *sys.argv[1:]])
 
 
-def _execute(prepared: Prepared, plan: Plan, run_dir: Path, console: Console) -> None:
+def _execute(prepared: Prepared, plan: Plan, run_dir: Path, console: Console) -> bool:
+    """Run the pipeline over what is left; False where it was interrupted."""
     cluster = connect(prepared.config.execution.cpus)
     write_text(run_dir / "env.json", json.dumps(describe_environment(cluster), indent=2) + "\n")
     config = prepared.config
@@ -142,13 +143,14 @@ def _execute(prepared: Prepared, plan: Plan, run_dir: Path, console: Console) ->
     progress = Progress(
         run_dir, num_generate=plan.num_generate, num_execute=plan.num_execute, console=console, title=title
     )
-    run_pipeline(work, progress)
+    return run_pipeline(work, progress)
 
 
-def _close(store: Store, prepared: Prepared, plan: Plan) -> Outcome:
+def _close(store: Store, prepared: Prepared, plan: Plan, *, drained: bool) -> Outcome:
     metrics = metrics_of(store.directory, plan.planned, prepared.ks, prepared.config)
     write_text(store.directory / METRICS_FILE, metrics.to_json())
-    status = "complete" if _is_complete(metrics) else "incomplete"
+    is_cut_short = not drained and Status.MISSING in metrics.overall.statuses
+    status = "complete" if _is_complete(metrics) and not is_cut_short else "incomplete"
     run = read_run(store.directory) or {}
     store.write_json(RUN_FILE, {**run, "status": status, "finished_at": time.time()})
     return Outcome(run_dir=store.directory, status=status, metrics=metrics)

@@ -13,19 +13,19 @@ from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import yaml
 
 from actors.execute import SAMPLES
 from actors.generate import GENERATIONS
-from actors.parts import STOP_FILE
+from actors.parts import STOP_FILE, read_part
 from actors.samples import GENERATION_SCHEMA, SAMPLE_SCHEMA
 from engine.identity import Identity, differences
-from runners.errors import UserError
+from runners.errors import DataError, UserError
 from runners.program import OURS
 
 RUN_FILE = "run.json"
 METRICS_FILE = "metrics.json"
+_RUN_KEYS = {"status", "run_key", "identity", "suite", "model", "command", "isolation", "benchmarks", "started_at"}
 
 
 class Store:
@@ -42,11 +42,11 @@ class Store:
             for name in (GENERATIONS, SAMPLES):
                 (directory / name).mkdir(parents=True, exist_ok=True)
             self._lock = (directory / ".lock").open("a+")
+            self._acquire()
+            (directory / STOP_FILE).unlink(missing_ok=True)
         except OSError as error:
             reason = error.strerror or str(error)
             raise UserError(f"{directory}: {reason}. Choose a directory you can write with --output.") from error
-        self._acquire()
-        (directory / STOP_FILE).unlink(missing_ok=True)
 
     def _acquire(self) -> None:
         try:
@@ -54,6 +54,7 @@ class Store:
         except BlockingIOError as error:
             self._lock.seek(0)
             holder = self._lock.read().strip() or "another process"
+            self._lock.close()
             raise UserError(f"{self.directory}: {holder} works on this run; wait for it or stop it.") from error
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()}")
@@ -93,18 +94,26 @@ class Store:
         write_text(self.directory / name, yaml.safe_dump(data, sort_keys=False))
 
     def generated(self) -> dict[str, dict[int, str]]:
-        """Part file of each committed completion, by request and sample index; failed ones are left out."""
+        """Part file of each committed completion, by request and sample index; failed ones are left out.
+
+        Raises:
+            DataError: a part is damaged.
+        """
         found: dict[str, dict[int, str]] = defaultdict(dict)
         for part in sorted((self.directory / GENERATIONS).glob("part-*.parquet")):
             columns = ["sample_id", "sample_index", "generation_error"]
-            table = _read([part], GENERATION_SCHEMA, columns)
+            table = read_part(part, GENERATION_SCHEMA, columns)
             for sample, index, error in zip(*(table[name].to_pylist() for name in columns), strict=True):
                 if not error:
                     found[sample.rpartition("-")[0]][index] = part.name
         return found
 
     def finished(self) -> dict[str, set[int]]:
-        """Sample indexes that have a verdict of the program, by request."""
+        """Sample indexes that have a verdict of the program, by request.
+
+        Raises:
+            DataError: a part is damaged.
+        """
         found: dict[str, set[int]] = defaultdict(set)
         table = read_samples(self.directory, ["sample_id", "sample_index", "status"])
         for sample, index, status in zip(*(column.to_pylist() for column in table.columns), strict=True):
@@ -117,20 +126,26 @@ def read_run(directory: Path) -> dict[str, Any] | None:
     """The run.json of a directory; None where there is none.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: it cannot be read, or is not what a run writes.
     """
     path = directory / RUN_FILE
     if not path.exists():
         return None
     try:
-        run: dict[str, Any] = json.loads(path.read_text())
+        run = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}).") from error
+        raise DataError(path, f"cannot be read ({error}).", cure="Choose another --output.") from error
+    if not isinstance(run, dict) or not run.keys() >= _RUN_KEYS:
+        raise DataError(path, "was not written by this version of codeassay.", cure="Choose another --output.")
     return run
 
 
 def read_samples(directory: Path, columns: Sequence[str]) -> pa.Table:
-    """Columns of all samples, each sample once: a verdict of the program before one of ours, then the latest."""
+    """Columns of all samples, each sample once: a verdict of the program before one of ours, then the latest.
+
+    Raises:
+        DataError: a part is damaged.
+    """
     parts = sorted((directory / SAMPLES).glob("part-*.parquet"))
     needed = list(dict.fromkeys([*columns, "sample_id", "status", "finished_at"]))
     table = _read(parts, SAMPLE_SCHEMA, needed)
@@ -147,14 +162,21 @@ def read_samples(directory: Path, columns: Sequence[str]) -> pa.Table:
 def _read(parts: Sequence[Path], schema: pa.Schema, columns: list[str]) -> pa.Table:
     if not parts:
         return pa.schema([schema.field(name) for name in columns]).empty_table()
-    return ds.dataset([str(part) for part in parts], schema=schema, format="parquet").to_table(columns=columns)
+    return pa.concat_tables([read_part(part, schema, columns) for part in parts])
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file so that it appears whole or not at all."""
+    """Write a small file so that it appears whole or not at all.
+
+    Raises:
+        UserError: the directory cannot be written, or the disk is full.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}). Make room, then run again.") from error

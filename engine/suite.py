@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -179,10 +179,9 @@ def _rule(detail: Mapping[str, Any]) -> str:
 
 def _location(location: Sequence[Any]) -> str:
     """The dotted key; the branches of a union, which pydantic adds at its end, are left out."""
-    is_branch = location[-1] not in _section(location).model_fields and not isinstance(location[-1], int)
-    parent = _section(location[:-1]).model_fields
-    kept = location[:-1] if is_branch and len(location) > 1 and str(location[-2]) in parent else location
-    return ".".join(str(part) for part in kept)
+    field = _section(location[:-1]).model_fields.get(str(location[-2])) if len(location) > 1 else None
+    is_branch = field is not None and not _is_model(field.annotation) and isinstance(location[-1], str)
+    return ".".join(str(part) for part in (location[:-1] if is_branch else location))
 
 
 def _section(location: Sequence[Any]) -> type[BaseModel]:
@@ -190,9 +189,12 @@ def _section(location: Sequence[Any]) -> type[BaseModel]:
     model: type[BaseModel] = RunConfig
     for part in location[:-1]:
         field = model.model_fields.get(str(part))
-        annotation = field.annotation if field else None
         if part == "benchmarks":
             model = BenchmarkConfig
-        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        elif field is not None and _is_model(field.annotation):
+            model = field.annotation
     return model
+
+
+def _is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -22,6 +22,7 @@ from typing import Any
 
 from runners.channel import Channel, ProtocolError
 from runners.program import Limits, Program
+from runners.tail import Tail
 
 _TICK_SECONDS = 0.1
 """How often the CPU time of the tree is looked at."""
@@ -32,31 +33,6 @@ _DRAIN_READS = 64
 """Enough to empty any socket or pipe buffer; a survivor outside a jail could write for ever."""
 START_SECONDS = 10.0
 """How long the jail and its interpreter may take to start. The program's wall time begins only then."""
-
-
-class Tail:
-    """The first and the last bytes of a stream, in bounded memory, and how long it was."""
-
-    def __init__(self, kept_bytes: int) -> None:
-        self._half = max(kept_bytes // 2, 1)
-        self._head, self._tail = bytearray(), bytearray()
-        self.total_bytes = 0
-
-    def add(self, data: bytes) -> None:
-        """Take the next bytes of the stream."""
-        self.total_bytes += len(data)
-        room = self._half - len(self._head)
-        self._head += data[:room]
-        self._tail += data[room:] if room > 0 else data
-        if len(self._tail) > 2 * self._half:
-            del self._tail[: -self._half]
-
-    def text(self) -> str:
-        """What was kept, as text that is safe to store: undecodable bytes and NULs replaced."""
-        tail = self._tail[-self._half :]
-        dropped = self.total_bytes - len(self._head) - len(tail)
-        middle = f"\n... {dropped} bytes left out ...\n".encode() if dropped else b""
-        return (bytes(self._head) + middle + bytes(tail)).decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 @dataclass(slots=True)
@@ -253,7 +229,9 @@ class _Watch:
             os.set_blocking(fd, False)
             with contextlib.suppress(BlockingIOError):
                 for _ in range(_DRAIN_READS):
-                    self._streams[fd].add(os.read(fd, 1 << 16))
+                    if not (data := os.read(fd, 1 << 16)):
+                        break
+                    self._streams[fd].add(data)
         for _ in range(_DRAIN_READS):
             messages, closed = self._channel.receive()
             for message in messages:

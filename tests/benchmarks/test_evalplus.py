@@ -208,9 +208,9 @@ def test_references_pass_and_wrong_ones_fail_in_the_sandbox(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["humaneval_plus", "mbpp_plus"])
-def test_all_references_pass_in_the_sandbox(real: Loader, sandbox: Sandbox, name: str) -> None:
-    """Every canonical solution passes its own tests."""
-    benchmark = real(name)
+def test_first_references_pass_in_the_sandbox(real: Loader, sandbox: Sandbox, name: str) -> None:
+    """The first canonical solutions pass their own tests (tests/conformance runs all of them)."""
+    benchmark = real(name).limited(20)
     benchmark.prepare(sandbox, real.cache)
     failed = []
     for problem in benchmark.problems():

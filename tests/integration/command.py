@@ -29,10 +29,14 @@ class Done:
         return result
 
 
-def start(arguments: Sequence[str], places: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+def start(
+    arguments: Sequence[str], places: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """Start `codeassay ARGUMENTS`; runs and caches go below `places`."""
     own = {"CODEASSAY_RUNS": str(places / "runs"), "CODEASSAY_CACHE": str(places / "cache")}
-    inherited = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")}
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")
+    }
     return subprocess.Popen(
         [str(CODEASSAY), *arguments],
         stdout=subprocess.PIPE,

@@ -25,6 +25,16 @@ def status_of(path: Path) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
+def children() -> list[str]:
+    """The pids of this process's children, ended ones that were not waited for among them."""
+    return sorted(pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split())
+
+
+def open_descriptors() -> list[str]:
+    """The numbers of this process's open descriptors."""
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Poll until the condition holds; False if it does not within the deadline."""
     deadline = time.monotonic() + seconds

@@ -8,6 +8,7 @@ import pytest
 
 from runners.program import MEBIBYTE, Status
 from tests.runners.conftest import Run
+from tests.runners.processes import children, open_descriptors
 
 GOOD = "def f(x):\n    return x + 1\n"
 BAD = "def f(x):\n    return x\n"
@@ -223,6 +224,14 @@ def test_any_bytes_may_be_printed(run: Run) -> None:
 def test_tests_of_five_megabytes_run(run: Run) -> None:
     """Test sources may be far longer than any pipe or message."""
     assert run("", (f"text = '{'a' * 5_000_000}'\nassert len(text) == 5_000_000",)).passed
+
+
+def test_nothing_of_ours_stays_open(run: Run) -> None:
+    """A run leaves no descriptor and no child process in the process that asked for it."""
+    before = open_descriptors(), children()
+    run("while True: print('x' * 999)", output_bytes=1 << 16)
+    run("import os; os._exit(1)")
+    assert (open_descriptors(), children()) == before
 
 
 def test_no_environment_of_ours_is_seen(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from runners.judge import verdict_of
 from runners.program import Limits, Program, Status
-from runners.supervise import Tail, cpu_rlimit, supervise
+from runners.supervise import cpu_rlimit, supervise
+from runners.tail import Tail
 
 
 def test_short_stream_is_kept_whole() -> None:

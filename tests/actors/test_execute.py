@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from actors.execute import Execute, judged_row
+from actors.parts import STOP_FILE
+from actors.samples import SAMPLE_SCHEMA
+from benchmarks.problem import Completion
+from runners.program import Program, Status, Verdict
+from tests.actors.fakes import LABEL, FakeSandbox, completed, run_directory, tiny
+
+Open = Callable[..., Execute]
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    return run_directory(tmp_path)
+
+
+@pytest.fixture
+def stage(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Opens an Execute with a fake sandbox."""
+
+    def opened(sandbox: FakeSandbox, limits: Mapping[str, float] | None = None) -> Execute:
+        monkeypatch.setattr("actors.execute.open_sandbox", lambda isolation: sandbox)
+        return Execute(str(run_dir), {LABEL: tiny()}, "auto", limits or {})
+
+    return opened
+
+
+def _rows(run_dir: Path) -> list[dict[str, Any]]:
+    (part,) = (run_dir / "samples").iterdir()
+    table = pq.read_table(part)
+    assert table.schema.equals(SAMPLE_SCHEMA)
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def test_samples_are_committed_and_only_statuses_travel_on(stage: Open, run_dir: Path) -> None:
+    """Each completion becomes a row with its program, verdict and score; the driver gets label and status."""
+    sandbox = FakeSandbox(Status.PASSED, Status.WRONG_ANSWER)
+    done = stage(sandbox)(completed("t0", [Completion(text="    a\n"), Completion(text="    b\n")]))
+    assert done.to_pylist() == [
+        {"benchmark": LABEL, "status": "passed"},
+        {"benchmark": LABEL, "status": "wrong_answer"},
+    ]
+    rows = _rows(run_dir)
+    assert [(row["sample_id"], row["score"], dict(row["scores"])) for row in rows] == [
+        ("id-t0-0", 1.0, {"pass": 1.0}),
+        ("id-t0-1", 0.0, {"pass": 0.0}),
+    ]
+    assert [row["program"] for row in rows] == [program.source for program in sandbox.ran]
+
+
+def test_identical_programs_of_a_prompt_run_once(stage: Open, run_dir: Path) -> None:
+    """Equal completions share one verdict and still have a row each."""
+    sandbox = FakeSandbox(Status.TIMEOUT)
+    stage(sandbox)(completed("t0", [Completion(text="    a\n")] * 3))
+    assert len(sandbox.ran) == 1
+    assert [row["status"] for row in _rows(run_dir)] == ["timeout"] * 3
+
+
+def test_a_sandbox_error_is_tried_three_times_and_never_scored(stage: Open, run_dir: Path) -> None:
+    """Where the sandbox keeps failing the row speaks of us and has no score."""
+    sandbox = FakeSandbox(*[Status.SANDBOX_ERROR] * 3)
+    stage(sandbox)(completed("t0", [Completion(text="    a\n")]))
+    (row,) = _rows(run_dir)
+    assert len(sandbox.ran) == 3
+    assert (row["status"], row["score"], row["scores"]) == ("sandbox_error", None, [])
+
+
+def test_a_sandbox_that_recovers_gives_the_programs_verdict(stage: Open, run_dir: Path) -> None:
+    """One failure of the sandbox leaves no trace in the result."""
+    stage(FakeSandbox(Status.SANDBOX_ERROR, Status.WRONG_ANSWER))(completed("t0", [Completion(text="    a\n")]))
+    assert [(row["status"], row["score"]) for row in _rows(run_dir)] == [("wrong_answer", 0.0)]
+
+
+def test_a_failed_generation_runs_nothing(stage: Open, run_dir: Path) -> None:
+    """A completion with an error is a generation_error without program and score."""
+    sandbox = FakeSandbox()
+    stage(sandbox)(completed("t0", [Completion(text="", finish_reason="error", error="server gone")]))
+    (row,) = _rows(run_dir)
+    assert sandbox.ran == []
+    assert (row["status"], row["score"], row["program"], row["error"]) == (
+        "generation_error",
+        None,
+        "",
+        "server gone",
+    )
+
+
+def test_configured_limits_replace_those_of_programs(stage: Open) -> None:
+    """Only the limits that were given change; whole numbers stay whole."""
+    sandbox = FakeSandbox()
+    stage(sandbox, {"cpu_seconds": 2.5, "memory_bytes": 1e8})(completed("t0", [Completion(text="    a\n")]))
+    limits = sandbox.ran[0].limits
+    assert (limits.cpu_seconds, limits.memory_bytes) == (2.5, 100_000_000)
+    assert isinstance(limits.memory_bytes, int)
+    assert limits.wall_seconds == Program(source="", tests=()).limits.wall_seconds
+
+
+def test_while_the_stop_file_is_there_nothing_runs(stage: Open, run_dir: Path) -> None:
+    """After Ctrl-C rows pass without work."""
+    (run_dir / STOP_FILE).touch()
+    sandbox = FakeSandbox()
+    assert stage(sandbox)(completed("t0", [Completion(text="    a\n")])).num_rows == 0
+    assert sandbox.ran == []
+    assert list((run_dir / "samples").iterdir()) == []
+
+
+def test_surrogates_from_a_program_are_stored(stage: Open, run_dir: Path) -> None:
+    """What a program printed or raised cannot keep its row from being written."""
+    stage(FakeSandbox(Status.RUNTIME_ERROR))(completed("t0", [Completion(text="    a\n")]))
+    (row,) = _rows(run_dir)
+    assert (row["stdout_tail"], row["error"]) == ("?", "?")
+
+
+def test_our_failure_speaks_before_a_wrong_answer() -> None:
+    """Where one of several programs met a sandbox error there is no score, so the status does not count either."""
+    programs = (Program(source="a", tests=()), Program(source="b", tests=()))
+    verdicts = (Verdict(status=Status.WRONG_ANSWER), Verdict(status=Status.SANDBOX_ERROR))
+    assert judged_row(programs, verdicts, {}, None)["status"] == "sandbox_error"
+
+
+def test_the_first_failure_speaks_and_costs_are_added_up() -> None:
+    """Of several programs the first that did not pass gives the status; seconds add up, the peak is the largest."""
+    verdicts = tuple(
+        Verdict(status=status, cpu_seconds=1.0, wall_seconds=2.0, peak_memory_bytes=peak)
+        for status, peak in ((Status.PASSED, 5), (Status.TIMEOUT, 9), (Status.WRONG_ANSWER, None))
+    )
+    row = judged_row((Program(source="a", tests=()),) * 3, verdicts, {"pass": 0.0}, 0.0)
+    assert (row["status"], row["cpu_seconds"], row["wall_seconds"], row["peak_memory_bytes"]) == ("timeout", 3, 6, 9)
+
+
+def test_text_metrics_need_no_program() -> None:
+    """A completion that is scored as text has passed by text alone."""
+    row = judged_row((), (), {"bleu": 0.5}, 0.5)
+    assert (row["status"], row["judge"], row["program"], row["score"]) == ("passed", "text", "", 0.5)

@@ -1,0 +1,172 @@
+"""Which level a machine gives, and that no weaker one is taken silently."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runners import isolation
+from runners.cgroup import find_parents
+from runners.errors import SandboxUnavailable, UserError
+from runners.isolation import open_sandbox, probe
+from runners.nsjail import NsjailSandbox
+from runners.plain import PlainSandbox
+from runners.program import Program, Status
+from tests.runners.conftest import JAILS, open_or_skip
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def can_unshare() -> bool:
+    """Whether this machine gives namespaces, asked without any code of ours."""
+    command = ["unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "/bin/true"]
+    try:
+        return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not can_unshare(), reason="this machine gives no namespaces (unshare --user fails or is missing)")
+def test_machine_with_namespaces_has_a_jail() -> None:
+    """Where namespaces can be made a jail works, and where groups can be made it is the full one: no quiet skipping."""
+    found = probe()
+    with_groups = os.geteuid() == 0 and find_parents()[0] is not None
+    assert (found.level, found.failures) == ("full" if with_groups else "rootless", ())
+    assert open_sandbox("rootless").isolation == "rootless"
+
+
+def test_probe_tells_the_level_that_opens() -> None:
+    """`auto` opens the level that the probe found, which is at least rootless."""
+    found = probe()
+    if found.level is None:
+        pytest.skip(f"no jail on this machine: {found.failures}")
+    assert found.level in JAILS
+    assert open_sandbox().isolation == found.level
+    assert len(found.failures) <= 1
+
+
+def broken_nsjail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every jail fail to start."""
+    make = NsjailSandbox.__init__
+
+    def broken(self: NsjailSandbox, *args: Any) -> None:
+        make(self, *args)
+        self._nsjail = "/bin/false"
+
+    monkeypatch.setattr(NsjailSandbox, "__init__", broken)
+
+
+def test_jail_that_does_not_start_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program whose jail never started has not failed."""
+    broken_nsjail(monkeypatch)
+    verdict = NsjailSandbox(None).run(Program(source="", tests=("pass",)))
+    assert verdict.status is Status.SANDBOX_ERROR
+    assert "did not start" in verdict.error
+
+
+def test_jail_that_is_missing_is_our_fault() -> None:
+    """A program whose jail is not installed has not failed."""
+    sandbox = NsjailSandbox(None)
+    sandbox._nsjail = "/no-such-file"
+    verdict = sandbox.run(Program(source="", tests=("pass",)))
+    assert verdict.status is Status.SANDBOX_ERROR
+    assert "no-such-file" in verdict.error or "did not start" in verdict.error
+
+
+@pytest.mark.parametrize("level", ["auto", *JAILS])
+def test_nothing_weaker_is_taken_silently(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    """Where no jail works, opening one says why and what to change, and opens nothing."""
+    broken_nsjail(monkeypatch)
+    with pytest.raises(SandboxUnavailable, match="did not start") as error:
+        open_sandbox(level)
+    assert "max_user_namespaces" in str(error.value)
+    assert "--isolation none" in str(error.value)
+
+
+def test_full_is_not_replaced_by_rootless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for `full`, a machine without control groups refuses and says what it found."""
+    monkeypatch.setattr(isolation, "find_parents", lambda: (None, "no groups here"))
+    open_or_skip("rootless")
+    with pytest.raises(SandboxUnavailable, match=r"no groups here|need root") as error:
+        open_sandbox("full")
+    assert "--isolation rootless" in str(error.value)
+
+
+def test_auto_without_groups_is_rootless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without control groups `auto` is rootless and says so in its name."""
+    open_or_skip("rootless")
+    monkeypatch.setattr(isolation, "find_parents", lambda: (None, "no groups here"))
+    assert open_sandbox().isolation == "rootless"
+
+
+def test_no_isolation_is_loud(capsys: pytest.CaptureFixture[str]) -> None:
+    """A plain process is given only by name, and with a warning on standard error."""
+    sandbox = open_sandbox("none")
+    assert isinstance(sandbox, PlainSandbox)
+    assert "UNPROTECTED" in capsys.readouterr().err
+
+
+def test_unknown_level_names_the_known() -> None:
+    """An unknown level is the user's error, answered with those that exist."""
+    with pytest.raises(UserError, match="full, rootless, none"):
+        open_sandbox("docker")
+
+
+AS_NOBODY = """
+from runners.isolation import open_sandbox, probe
+from runners.program import Limits, Program
+sandbox = open_sandbox()
+sources = ("def f(): return 1", "import time; time.sleep(600)", "import os; os.setuid(0)")
+verdicts = [sandbox.run(Program(source=s, tests=("f()",), limits=Limits(wall_seconds=1))) for s in sources]
+print(sandbox.isolation, *(verdict.status for verdict in verdicts))
+"""
+
+
+@pytest.fixture
+def public_copy() -> Iterator[Path]:
+    """A copy of runners and nsjail that every user can read."""
+    folder = Path(tempfile.mkdtemp(prefix="codeassay-test-"))
+    shutil.copytree(REPOSITORY / "runners", folder / "runners", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in Path(NsjailSandbox(None)._nsjail).parents[2].glob("*nsjail*"):
+        shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def public_python() -> str:
+    """An interpreter of at least 3.11 that any user may start."""
+    for python in (os.path.realpath(sys.executable), "/usr/bin/python3"):
+        command = [python, "-S", "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+        try:
+            if subprocess.run(command, user=65534, group=65534, cwd="/", stderr=subprocess.DEVNULL).returncode == 0:
+                return python
+        except OSError:  # lies in a directory that is closed to others
+            continue
+    pytest.skip("no interpreter of at least 3.11 here is open to other users")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; as a user the other tests show it")
+def test_any_user_gets_rootless(public_copy: Path) -> None:
+    """A user without any right on the machine gets `rootless`, and it holds."""
+    open_or_skip("rootless")
+    done = subprocess.run(
+        [public_python(), "-B", "-c", AS_NOBODY],
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        cwd=public_copy,
+        env={"PYTHONPATH": str(public_copy), "HOME": str(public_copy), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["rootless", "passed", "timeout", "runtime_error"], done.stderr
