@@ -88,7 +88,7 @@ def _environment(run_dir: Path) -> dict[str, Any]:
     path = run_dir / "env.json"
     try:
         return dict(json.loads(path.read_text())) if path.exists() else {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise DataError(path, f"cannot be read ({error}).", cure="Delete it; the run can be pushed without.") from error
 
 

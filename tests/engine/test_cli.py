@@ -1,0 +1,210 @@
+"""The command line as one process: what it says, what it returns, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from engine import cli
+from engine.pipeline_errors import PipelineError
+from runners.errors import UserError
+from tests.actors.fakes import FakeSandbox
+
+VERBS = ("run", "report", "push", "list", "doctor", "demo")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command printed and returned."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """The empty current directory of the command."""
+    directory = tmp_path / "here"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def command(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `codeassay ARGUMENTS` in this process, without jail; nothing may appear in its current directory."""
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("CODEASSAY_CACHE", str(here.parent / "cache"))
+    monkeypatch.setenv("CODEASSAY_RUNS", str(here.parent / "runs"))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("engine.prepare.open_sandbox", lambda isolation: FakeSandbox())
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["codeassay", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        assert list(here.iterdir()) == []
+        return Said(left.value.code if isinstance(left.value.code, int) else 0, printed.out, printed.err)
+
+    return run
+
+
+def _humaneval(path: Path, *, damage: bool) -> Path:
+    record = {
+        "task_id": "HumanEval/0",
+        "prompt": "def f():\n",
+        "canonical_solution": "    return 1\n",
+        "test": "def check(f):\n    assert f() == 1\n",
+        "entry_point": "f",
+    }
+    second: dict[str, object] = {**record, "task_id": "HumanEval/1"}
+    if damage:
+        second["test"] = 5
+    path.write_bytes(gzip.compress(f"{json.dumps(record)}\n{json.dumps(second)}\n".encode()))
+    return path
+
+
+def _fault(said: Said, *expected: str) -> None:
+    """Exit code 2, one line on standard error, nothing on standard output."""
+    assert said.code == 2
+    assert said.out == ""
+    assert said.err.startswith("codeassay: ")
+    assert len(said.err.splitlines()) == 1
+    for text in expected:
+        assert text in said.err
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(command: Command, verb: str) -> None:
+    """`VERB --help` prints its usage and ends well."""
+    said = command(verb, "--help")
+    assert said.code == 0
+    assert f"codeassay {verb}" in said.out
+    assert "--json" in said.out
+
+
+def test_help_names_all_verbs_and_exit_codes(command: Command) -> None:
+    """What there is, and what the numbers mean."""
+    said = command("--help")
+    assert all(verb in said.out for verb in VERBS)
+    assert "4 incomplete" in said.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [("lst",), ("run", "starter", "--modl", "x"), ("run",), ("run", "starter", "--n", "x")]
+)
+def test_wrong_usage_is_code_2(command: Command, arguments: tuple[str, ...]) -> None:
+    """An unknown verb or flag, a missing argument, a flag of the wrong type."""
+    said = command(*arguments)
+    assert (said.code, said.out) == (2, "")
+    assert "Error" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("run", "humanevl"), "Did you mean 'humaneval'?"),
+        (("run", "starter", "--k", "10", "--n", "5"), "pass@10 needs at least 10 samples per problem and n is 5"),
+        (("run", "starter", "--k", "a"), "--k a: give whole numbers"),
+        (("run", "starter", "--limit", "0"), "command line: limit:"),
+        (("run", "starter", "--isolation", "strong"), "execution.isolation: "),
+        (("run", "starter", "--set", "generation.temprature=1"), "did you mean 'temperature'?"),
+        (("run", "starter", "--model", "replay:/no/such.jsonl"), "/no/such.jsonl: cannot be read"),
+        (("run", "starter", "--model", "nothing"), "is neither an existing path nor org/name"),
+        (("report", "/nowhere"), "/nowhere: no run here"),
+        (("report", "."), ".: no run here"),
+        (("push", "."), ".: no run here"),
+        (("doctor", "--gold", "nope"), "There is no benchmark 'nope'"),
+        (("doctor", "--gold", "starter", "--gold", "mbpp", "--data", "/x"), "--data /x: it belongs to one benchmark"),
+        (("run", "starter", "--output", "/proc/x"), "/proc/x: "),
+    ],
+)
+def test_a_fault_of_the_user_is_one_line_and_code_2(
+    command: Command, arguments: tuple[str, ...], expected: str
+) -> None:
+    """It names the value and the cure; nothing is created."""
+    _fault(command(*arguments), expected)
+
+
+def test_a_damaged_line_of_a_benchmark_is_named(command: Command, tmp_path: Path) -> None:
+    """File, line and field."""
+    path = _humaneval(tmp_path / "HumanEval.jsonl.gz", damage=True)
+    _fault(command("run", "humaneval", "--data", str(path)), f"{path}:2", "field 'test'")
+
+
+def test_an_empty_samples_file_is_named(command: Command, tmp_path: Path) -> None:
+    """Nothing to replay is a fault before the run."""
+    path = tmp_path / "samples.jsonl"
+    path.touch()
+    _fault(command("run", "starter", "--model", f"replay:{path}"), str(path), "holds no samples")
+
+
+def test_a_samples_file_that_misses_tasks_gives_the_cure(command: Command, tmp_path: Path) -> None:
+    """How many are missing, which, and how to score the others."""
+    data = _humaneval(tmp_path / "HumanEval.jsonl.gz", damage=False)
+    path = tmp_path / "samples.jsonl"
+    path.write_text(json.dumps({"task_id": "HumanEval/0", "completion": "    return 1\n"}))
+    said = command("run", "humaneval", "--data", str(data), "--model", f"replay:{path}")
+    _fault(said, "1 of 2 tasks have no sample: HumanEval/1", "--set model.allow_missing=true")
+
+
+def test_an_endpoint_that_does_not_answer_is_named(command: Command) -> None:
+    """A closed port is told at once, not after the retries of a run."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+        _fault(command("run", "starter", "--model", f"openai:{address}#m"), address, "not reachable")
+
+
+def test_an_output_directory_that_cannot_be_made_is_named(command: Command, tmp_path: Path) -> None:
+    """Below a regular file there is no directory, for root neither."""
+    (tmp_path / "file").touch()
+    said = command("run", "starter", "--output", str(tmp_path / "file" / "run"))
+    _fault(said, str(tmp_path / "file" / "run"), "Not a directory", "--output")
+
+
+def test_list_as_json_is_one_object(command: Command) -> None:
+    """Standard output holds JSON and nothing else."""
+    said = command("list", "--json")
+    assert said.code == 0
+    assert "starter" in {entry["name"] for entry in json.loads(said.out)["benchmarks"]}
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(("error", "code"), [(UserError("x [y]"), 2), (PipelineError("x [y]"), 1)])
+def test_faults_are_printed_as_they_are(
+    command: Command, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    """Brackets in a message are text, not markup; a dead stage is code 1, not the user's fault."""
+
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("engine.listing.listing", fail)
+    said = command("list", "--json")
+    assert (said.code, said.err) == (code, "codeassay: x [y]\n")
+
+
+def test_an_interrupted_evaluation_says_how_to_go_on(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second Ctrl-C leaves at once: code 4, the directory, no stack trace."""
+
+    def evaluate(config: object, console: object, on_open: Callable[[Path], None]) -> None:
+        on_open(Path("/runs/[x]"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.run.evaluate", evaluate)
+    said = command("run", "starter")
+    assert said.code == 4
+    assert "/runs/[x] keeps what was committed. Run again to resume." in said.err

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.prepare import Prepared, prepare
+from engine.suite import load_config
+from runners.errors import SandboxUnavailable, UserError
+from tests.actors.fakes import FakeSandbox
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of its own, and no jail."""
+    monkeypatch.setenv("CODEASSAY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("engine.prepare.open_sandbox", lambda isolation: FakeSandbox())
+
+
+def _prepared(*settings: str, targets: tuple[str, ...] = ("starter",), **flags: Any) -> Prepared:
+    return prepare(load_config(targets, flags, list(settings)))
+
+
+def _samples(path: Path, counts: dict[str, int]) -> str:
+    lines = [{"task_id": task, "completion": f"    {i}\n"} for task, count in counts.items() for i in range(count)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return f"replay:{path}"
+
+
+@pytest.fixture
+def tasks() -> list[str]:
+    return [problem.task_id for problem in _prepared().benchmarks["starter"].problems()]
+
+
+def test_a_reference_run_is_one_sample_of_each_problem() -> None:
+    """Without flags: n = 1, k = 1, greedy, all problems, the level that the machine gave."""
+    prepared = _prepared()
+    assert (prepared.n, prepared.ks, prepared.form, prepared.isolation) == (1, (1,), "base", "fake")
+    assert len(prepared.references) == 36
+    assert prepared.sampling.temperature == 0
+
+
+@pytest.mark.parametrize(("n", "ks"), [(1, (1,)), (9, (1,)), (10, (1, 10)), (200, (1, 10, 100))])
+def test_headline_ks_follow_n(n: int, ks: tuple[int, ...]) -> None:
+    """Of 1, 10 and 100 those that n allows."""
+    assert _prepared(f"generation.n={n}").ks == ks
+
+
+def test_asked_ks_are_sorted_and_checked() -> None:
+    """A k above n names both and the cure; so does one below 1."""
+    assert _prepared("generation.n=5", "report.k=[5, 1, 5]").ks == (1, 5)
+    for k in (6, 0):
+        with pytest.raises(UserError, match=rf"pass@{k} needs at least {k} samples per problem and n is 5. Raise --n"):
+            _prepared("generation.n=5", f"report.k=[{k}]")
+
+
+def test_two_benchmarks_cannot_share_a_label() -> None:
+    """Metrics of both would have the same names."""
+    with pytest.raises(UserError, match="two benchmarks have the label 'starter'; give one of them another `label`"):
+        _prepared(targets=("starter", "starter"))
+
+
+def test_a_misspelt_option_of_a_benchmark_in_a_suite_names_the_nearest(tmp_path: Path) -> None:
+    """Suite, entry, benchmark, option and the nearest right one."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("benchmarks: [{name: mbpp, subst: full}]")
+    with pytest.raises(UserError, match=r"mine: benchmarks\.0: mbpp has no option 'subst'. Did you mean 'subset'\?"):
+        _prepared(targets=(str(path),))
+
+
+def test_a_replay_takes_as_many_samples_as_are_stored(tmp_path: Path, tasks: list[str]) -> None:
+    """Without --n it is what the file holds; a smaller n takes the first of them."""
+    model = _samples(tmp_path / "s.jsonl", dict.fromkeys(tasks, 3))
+    assert _prepared(**{"model.spec": model}).n == 3
+    assert _prepared("generation.n=2", **{"model.spec": model}).n == 2
+
+
+def test_tasks_with_too_few_stored_samples_are_told_before_the_run(tmp_path: Path, tasks: list[str]) -> None:
+    """They would be missing however often the run is resumed: the message gives both cures."""
+    model = _samples(tmp_path / "s.jsonl", dict.fromkeys(tasks, 3) | {tasks[0]: 1})
+    with pytest.raises(
+        UserError, match=rf"1 of 36 tasks have fewer than n = 3 samples, the first is {tasks[0]}.*--n 1"
+    ):
+        _prepared(**{"model.spec": model})
+    assert _prepared("model.allow_missing=true", **{"model.spec": model}).n == 3
+    assert _prepared("generation.n=1", **{"model.spec": model}).n == 1
+
+
+def _identity(*settings: str) -> dict[str, Any]:
+    return _prepared(*settings).identity
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "limit=3",
+        "generation.n=2",
+        "execution.cpu_seconds=2",
+        "execution.isolation=none",
+        "benchmarks.0.difficulty=easy",
+        "benchmarks.0.label=other",
+        "model.form=chat",
+        "model.dtype=float32",
+        "model.chat_template=x",
+        "model.extra_body={a: 1}",
+        "suite=other",
+    ],
+)
+def test_what_decides_the_numbers_is_in_the_identity(setting: str) -> None:
+    """Another value is another run."""
+    assert _identity(setting) != _identity()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "execution.workers=3",
+        "execution.cpus=1",
+        "model.replicas=2",
+        "model.batch_size=4",
+        "model.concurrency=2",
+        "tracking.enabled=false",
+        "report.confidence=0.9",
+        "model.step=5",
+    ],
+)
+def test_what_decides_only_the_pace_is_not(setting: str) -> None:
+    """The same run goes on with more workers, other batches or other reports."""
+    assert _identity(setting) == _identity()
+
+
+def test_identity_is_plain_data() -> None:
+    """It can be stored and compared as JSON."""
+    identity = _identity("model.extra_body={a: [1, 2]}")
+    assert json.loads(json.dumps(identity)) == identity
+
+
+def test_a_sandbox_is_opened_before_anything_is_generated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without isolation is told at once."""
+
+    def refuse(isolation: str) -> FakeSandbox:
+        raise SandboxUnavailable("no isolation here")
+
+    monkeypatch.setattr("engine.prepare.open_sandbox", refuse)
+    with pytest.raises(SandboxUnavailable):
+        _prepared()
+
+
+@pytest.mark.parametrize(
+    ("files", "form"),
+    [
+        ({}, "base"),
+        ({"tokenizer_config.json": "{}"}, "base"),
+        ({"tokenizer_config.json": '{"chat_template": "x"}'}, "chat"),
+        ({"chat_template.jinja": "x"}, "chat"),
+    ],
+)
+def test_the_form_of_prompts_follows_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], form: str
+) -> None:
+    """A checkpoint with a chat template is asked as a chat; `~` is the home directory."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    checkpoint = tmp_path / "step-10"
+    checkpoint.mkdir()
+    for name, text in {"config.json": "{}", "model.safetensors": "x", "tokenizer.json": "{}", **files}.items():
+        (checkpoint / name).write_text(text)
+    prepared = _prepared(**{"model.spec": "transformers:~/step-10"})
+    assert (prepared.form, prepared.step) == (form, 10)
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_damaged_tokenizer_configuration_is_named(tmp_path: Path, text: str) -> None:
+    """Not a stack trace but the file."""
+    for name, content in {"config.json": "{}", "model.safetensors": "x", "tokenizer_config.json": text}.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=r"tokenizer_config\.json"):
+        _prepared(**{"model.spec": f"transformers:{tmp_path}"})

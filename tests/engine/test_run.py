@@ -1,0 +1,74 @@
+"""What becomes of a run, with its pipeline replaced: no Ray is started."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from actors.execute import Execute
+from actors.generate import Generate
+from actors.models import open_generator
+from engine import run as runs
+from engine.pipeline import Work
+from engine.progress import Progress
+from engine.run import Outcome, evaluate
+from engine.store import read_run
+from engine.suite import load_config
+from tests.actors.fakes import FakeSandbox
+
+
+class Pipeline:
+    """Works through the requests here; stops after `until` of them, as Ctrl-C would."""
+
+    def __init__(self, until: int | None = None) -> None:
+        self.until = until
+        self.asked: list[int] = []
+
+    def __call__(self, work: Work, progress: Progress) -> bool:
+        """Do the work; False where it was stopped."""
+        self.asked.append(work.requests.num_rows)
+        generator = open_generator(work.spec, work.options, work.references, stored=work.stored)
+        generate = Generate(str(work.run_dir), lambda: generator, work.sampling)
+        execute = Execute(str(work.run_dir), work.benchmarks, work.isolation, work.limits)
+        execute(generate(work.requests.slice(0, self.until)))
+        return self.until is None
+
+
+def _evaluate(directory: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+    monkeypatch.setattr(runs, "connect", lambda cpus: {"CPU": 1.0})
+    monkeypatch.setattr(runs, "run_pipeline", pipeline)
+    for module in ("engine.prepare", "actors.execute"):
+        monkeypatch.setattr(f"{module}.open_sandbox", lambda isolation: FakeSandbox())
+    settings = ["report.max_infra_errors=1", f"output={directory}"]
+    return evaluate(load_config(["starter"], {}, settings), Console(file=StringIO()))
+
+
+def test_a_whole_run_is_complete_and_a_second_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status, metrics and files are there; the same command again starts no pipeline and keeps the run's key."""
+    pipeline = Pipeline()
+    first = _evaluate(tmp_path / "run", pipeline, monkeypatch)
+    before = read_run(first.run_dir)
+    second = _evaluate(tmp_path / "run", pipeline, monkeypatch)
+    after = read_run(first.run_dir)
+    assert pipeline.asked == [36]
+    assert (first.status, second.status) == ("complete", "complete")
+    assert first.metrics == second.metrics
+    assert before is not None
+    assert after is not None
+    assert (before["run_key"], before["started_at"]) == (after["run_key"], after["started_at"])
+    assert {path.name for path in first.run_dir.iterdir()} >= {"run.json", "config.yaml", "env.json", "metrics.json"}
+
+
+def test_an_interrupted_run_is_incomplete_however_little_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C before the last sample: incomplete, even where the share that is missing would be tolerated."""
+    stopped = _evaluate(tmp_path / "run", Pipeline(until=35), monkeypatch)
+    assert stopped.metrics.overall.statuses == {"passed": 35, "missing": 1}
+    assert stopped.status == "incomplete"
+    resumed = Pipeline()
+    assert _evaluate(tmp_path / "run", resumed, monkeypatch).status == "complete"
+    assert resumed.asked == [1]
