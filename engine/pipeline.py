@@ -173,13 +173,17 @@ def _watched(stream: Iterator[list[str]], work: Work, progress: Progress) -> Ite
 def _explained(error: BaseException) -> Exception:
     """The user's fault behind a failed actor if there is one, else an error that names the stage."""
     seen: BaseException | None = error
+    last = error
     while seen is not None:
         if isinstance(seen, UserError):
             return seen
-        seen = getattr(seen, "cause", None) or seen.__cause__
+        last = seen
+        cause = getattr(seen, "cause", None)
+        seen = cause if isinstance(cause, BaseException) else seen.__cause__
     text = str(error)
     stage = "Generate" if "GenerateStage" in text else "Execute" if "ExecuteStage" in text else "the pipeline"
-    return PipelineError(f"{stage} failed: {text.strip().splitlines()[-1] if text.strip() else error!r}")
+    lines = str(last).strip().splitlines()
+    return PipelineError(f"{stage} failed: {type(last).__name__}: {lines[-1] if lines else ''}")
 
 
 @contextmanager

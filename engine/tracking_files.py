@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.samples import SAMPLE_SCHEMA
+from actors.samples import SAMPLE_SCHEMA
+from runners.program import OURS
 
 REDACTED = "[redacted]"
 SECRET_NAME = re.compile(
@@ -52,7 +53,8 @@ def flat_params(config: Mapping[str, Any]) -> dict[str, str]:
 def write_samples(parts: Sequence[Path], target: Path) -> int:
     """Join part files of samples into one Parquet file, a row group at a time; gives the number of rows.
 
-    Of rows with the same sample_id only the one that finished last is kept, as everywhere.
+    Of rows with the same sample_id one is kept, as everywhere: a verdict of the program before one of ours, then the
+    one that finished last.
     """
     keep_R = _latest(parts)
     start = 0
@@ -68,15 +70,17 @@ def write_samples(parts: Sequence[Path], target: Path) -> int:
 
 
 def _latest(parts: Sequence[Path]) -> NDArray[np.bool_]:
-    """Whether each row, in the order of the parts, is the last to finish of its sample_id."""
-    empty = SAMPLE_SCHEMA.empty_table().select(["sample_id", "finished_at"])
-    tables = [pq.read_table(part, columns=["sample_id", "finished_at"], partitioning=None) for part in parts]
+    """Whether each row, in the order of the parts, is the one that speaks for its sample_id."""
+    columns = ["sample_id", "finished_at", "status"]
+    empty = SAMPLE_SCHEMA.empty_table().select(columns)
+    tables = [pq.read_table(part, columns=columns, partitioning=None) for part in parts]
     slim = pa.concat_tables([empty, *(table.cast(empty.schema) for table in tables)])
     keep_R = np.zeros(slim.num_rows, dtype=bool)
-    newest_first = np.argsort(-slim["finished_at"].to_numpy(), kind="stable")
+    ours_R = np.isin(slim["status"].to_numpy(zero_copy_only=False), [status.value for status in OURS])
+    best_first = np.lexsort((-slim["finished_at"].to_numpy(), ours_R))
     codes = slim["sample_id"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
-    _, first = np.unique(codes[newest_first], return_index=True)
-    keep_R[newest_first[first]] = True
+    _, first = np.unique(codes[best_first], return_index=True)
+    keep_R[best_first[first]] = True
     return keep_R
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from engine.samples import SAMPLE_SCHEMA
+from actors.samples import SAMPLE_SCHEMA
 
 DEFAULTS: dict[str, Any] = {
     "benchmark": "humaneval",

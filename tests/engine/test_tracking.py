@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from actors.samples import SAMPLE_SCHEMA
 from engine.metrics import Metrics, PlannedBenchmark, compute_metrics
-from engine.samples import SAMPLE_SCHEMA
 from engine.tracking import (
     PushedDataset,
     PushedRun,
