@@ -15,6 +15,9 @@ ROOT = Path("/sys/fs/cgroup")
 _CONTROLLERS = ("memory", "pids", "cpuacct")
 _PREFIX = "codeassay"
 _REMOVE_ATTEMPTS = 200
+_NO_LIMIT = 1 << 40
+_MANY_PROCESSES = 1 << 15
+_GROWTH_BYTES = 64 << 20
 _counter = itertools.count()
 
 
@@ -66,13 +69,22 @@ class Group:
     def _make(self, memory_bytes: int, processes: int) -> None:
         for directory in self.directories:
             directory.mkdir()
-        v1_files = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
-        for file in v1_files if self._version == 1 else ("memory.max",):
+        self._set_limits(memory_bytes, processes)
+
+    def _set_limits(self, memory_bytes: int, processes: int) -> None:
+        for file in self._memory_files(memory_bytes):
             if (self._memory / file).exists():
                 (self._memory / file).write_text(str(memory_bytes))
         if (self._memory / "memory.swap.max").exists():
             (self._memory / "memory.swap.max").write_text("0")
         (self._pids / "pids.max").write_text(str(processes))
+
+    def _memory_files(self, memory_bytes: int) -> tuple[str, ...]:
+        """Files of the memory limit; v1 wants memory with swap never below memory, so the order depends."""
+        if self._version == 2:
+            return ("memory.max",)
+        files = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
+        return files if memory_bytes < int((self._memory / files[0]).read_text()) else files[::-1]
 
     def cpu_seconds(self) -> float:
         """CPU time of the group so far."""
@@ -82,13 +94,17 @@ class Group:
 
     def usage(self) -> Usage:
         """What the group used until now."""
-        peak = self._memory / ("memory.max_usage_in_bytes" if self._version == 1 else "memory.peak")
-        events = self._memory / ("memory.oom_control" if self._version == 1 else "memory.events")
         return Usage(
-            cpu_seconds=self.cpu_seconds(),
-            peak_memory_bytes=int(peak.read_text()) if peak.exists() else None,
-            out_of_memory=_field(events, "oom_kill") > 0,
+            cpu_seconds=self.cpu_seconds(), peak_memory_bytes=self._peak(), out_of_memory=self._num_kills() > 0
         )
+
+    def _peak(self) -> int | None:
+        file = self._memory / ("memory.max_usage_in_bytes" if self._version == 1 else "memory.peak")
+        return int(file.read_text()) if file.exists() else None
+
+    def _num_kills(self) -> int:
+        """Processes of the group that the kernel killed for its memory."""
+        return _field(self._memory / ("memory.oom_control" if self._version == 1 else "memory.events"), "oom_kill")
 
     def remove(self) -> bool:
         """Kill what is left, remove the group; whether processes had been left.
@@ -97,6 +113,59 @@ class Group:
             OSError: processes do not die.
         """
         return _remove(self.directories)
+
+
+class SlotGroup(Group):
+    """A control group that serves one program after the other."""
+
+    def __init__(self, parents: GroupParents) -> None:
+        """Make the group without limits; `begin` sets them.
+
+        Raises:
+            OSError: the control group file system refuses.
+        """
+        super().__init__(parents, memory_bytes=_NO_LIMIT, processes=_MANY_PROCESSES)
+        self._limits = (_NO_LIMIT, _MANY_PROCESSES)
+        self._cpu_before, self._kills_before = 0.0, 0
+        self._own_bytes = 0
+
+    def settle(self) -> None:
+        """Take what the group holds now as what the jail itself needs, apart from any program."""
+        self._own_bytes = self._memory_now()
+
+    def has_grown(self) -> bool:
+        """Whether the group, with no program in it, holds much more than when it settled."""
+        return self._memory_now() > self._own_bytes + _GROWTH_BYTES
+
+    def _memory_now(self) -> int:
+        file = "memory.usage_in_bytes" if self._version == 1 else "memory.current"
+        return int((self._memory / file).read_text())
+
+    def begin(self, *, memory_bytes: int, processes: int) -> None:
+        """Set the limits of the next program and count from here."""
+        memory_bytes += self._own_bytes
+        if (memory_bytes, processes) != self._limits:
+            self._set_limits(memory_bytes, processes)
+            self._limits = (memory_bytes, processes)
+        if self._version == 1:
+            (self._memory / "memory.max_usage_in_bytes").write_text("0")
+        self._cpu_before, self._kills_before = super().cpu_seconds(), self._num_kills()
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the group since `begin`."""
+        return super().cpu_seconds() - self._cpu_before
+
+    def usage(self) -> Usage:
+        """What the group used since `begin`; before kernel 6.12 the peak of a v2 group is that of all its programs."""
+        return Usage(
+            cpu_seconds=self.cpu_seconds(),
+            peak_memory_bytes=max(0, (self._peak() or 0) - self._own_bytes),
+            out_of_memory=self._num_kills() > self._kills_before,
+        )
+
+    def num_processes(self) -> int:
+        """Processes in the group now."""
+        return len(_processes(self._memory))
 
 
 def remove_stale(parents: GroupParents) -> list[Path]:

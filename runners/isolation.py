@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from dataclasses import dataclass
 
-from runners.cgroup import find_parents
+from runners.cgroup import GroupParents, find_parents
 from runners.errors import SandboxUnavailable, UserError
 from runners.nsjail import NsjailSandbox
 from runners.plain import PlainSandbox
 from runners.program import Limits, Program, Status
+from runners.syscalls import MACHINES
+from runners.warm import WarmSandbox
 
 LEVELS = ("full", "rootless", "none")
 """From strongest to none; `restricted` is not built yet."""
@@ -56,20 +59,37 @@ class Probe:
     """Why stronger levels failed, in order."""
 
 
+Jail = WarmSandbox | NsjailSandbox
+
+
 def probe() -> Probe:
     """Try the levels from the strongest down by running canaries in each."""
+    jail, found = _strongest()
+    if jail is not None:
+        jail.close()
+    return found
+
+
+def _strongest() -> tuple[Jail | None, Probe]:
+    """The strongest jail whose canaries behave, ready to be used, and what was found on the way."""
     parents, groups = find_parents() if os.geteuid() == 0 else (None, "control groups need root")
     failures: list[str] = []
     for candidate in [parents, None] if parents is not None else [None]:
-        sandbox = NsjailSandbox(candidate)
-        failure = _canaries(sandbox)
+        jail = _jail(candidate)
+        failure = _canaries(jail)
         if not failure:
-            return Probe(level=sandbox.isolation, groups=groups, failures=tuple(failures))
-        failures.append(f"{sandbox.isolation}: {failure}")
-    return Probe(level=None, groups=groups, failures=tuple(failures))
+            return jail, Probe(level=jail.isolation, groups=groups, failures=tuple(failures))
+        jail.close()
+        failures.append(f"{jail.isolation}: {failure}")
+    return None, Probe(level=None, groups=groups, failures=tuple(failures))
 
 
-def _canaries(sandbox: NsjailSandbox) -> str:
+def _jail(groups: GroupParents | None) -> Jail:
+    """A jail with a warm interpreter; on a processor whose system calls we have no table of, one nsjail per program."""
+    return WarmSandbox(groups) if platform.machine() in MACHINES else NsjailSandbox(groups)
+
+
+def _canaries(sandbox: Jail) -> str:
     """An honest program passes, an escaping one finds nothing, a mount call is ended; else what went wrong."""
     honest = sandbox.run(_HONEST)
     if not honest.passed:
@@ -83,7 +103,7 @@ def _canaries(sandbox: NsjailSandbox) -> str:
     return ""
 
 
-def open_sandbox(isolation: str = "auto") -> NsjailSandbox | PlainSandbox:
+def open_sandbox(isolation: str = "auto") -> Jail | PlainSandbox:
     """The sandbox for a level: `auto` takes the strongest that is at least `rootless`, never less.
 
     Raises:
@@ -96,14 +116,15 @@ def open_sandbox(isolation: str = "auto") -> NsjailSandbox | PlainSandbox:
     if isolation not in ("auto", *LEVELS):
         raise UserError(f"isolation '{isolation}' is unknown; choose auto, {', '.join(LEVELS)}.")
     if isolation == "rootless":
-        failure = _canaries(sandbox := NsjailSandbox(None))
+        failure = _canaries(jail := _jail(None))
         if failure:
+            jail.close()
             raise SandboxUnavailable(f"isolation rootless is not available here: {failure}. {_CURE}")
-        return sandbox
-    found = probe()
-    if found.level is None or (isolation == "full" and found.level != "full"):
+        return jail
+    strongest, found = _strongest()
+    if strongest is None or (isolation == "full" and found.level != "full"):
         why = "; ".join(found.failures) or found.groups
         wanted = "isolation full" if isolation == "full" else "safe isolation"
-        cure = _CURE if found.level is None else _GROUPS_CURE
+        cure = _CURE if strongest is None else _GROUPS_CURE
         raise SandboxUnavailable(f"{wanted} is not available here: {why}. {cure}")
-    return NsjailSandbox(find_parents()[0] if found.level == "full" else None)
+    return strongest

@@ -102,9 +102,9 @@ def _failure(message: Mapping[str, Any]) -> tuple[Status, str]:
 
 
 def _one_line(text: str) -> str:
-    """Text that is safe to store in one line: no line breaks, NULs or lone surrogates, bounded."""
-    line = " ".join(text[: 4 * _MAX_ERROR_CHARS].replace("\0", "\ufffd").split())
-    return line[:_MAX_ERROR_CHARS].encode("utf-8", "replace").decode()
+    """Text that is safe to store and to print in one line: no line breaks, control characters, lone surrogates."""
+    line = " ".join(text[: 4 * _MAX_ERROR_CHARS].split())[:_MAX_ERROR_CHARS]
+    return "".join(character if character.isprintable() else "\ufffd" for character in line)
 
 
 def _signal(exit_status: int | None) -> int:

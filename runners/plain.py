@@ -8,9 +8,10 @@ import shutil
 import sys
 import tempfile
 
+from runners.cold import supervise
 from runners.judge import verdict_of
 from runners.program import Limits, Program, Status, Verdict
-from runners.supervise import cpu_rlimit, supervise
+from runners.supervise import cpu_rlimit
 from runners.toolchain import HARNESS, python_toolchain
 
 _LIMIT_AND_RUN = (
@@ -39,7 +40,6 @@ class PlainSandbox:
                 self._argv(program.limits),
                 program,
                 environment=environment,
-                module_path=[p for p in sys.path if p.endswith("site-packages")],
                 cwd=directory,
             )
         except OSError as error:
@@ -62,4 +62,6 @@ class PlainSandbox:
         names, values = ",".join(map(str, rlimits)), ",".join(map(str, rlimits.values()))
         python = os.path.realpath(sys.executable)
         harness = str(HARNESS / "python_inside.py")
-        return [python, "-I", "-S", "-c", _LIMIT_AND_RUN, names, values, python, "-I", "-S", "-B", harness, "{fd}"]
+        packages = [path for path in sys.path if path.endswith("site-packages")]
+        run = [python, "-I", "-S", "-B", harness, "{fd}", "", *packages]
+        return [python, "-I", "-S", "-c", _LIMIT_AND_RUN, names, values, *run]

@@ -1,4 +1,4 @@
-"""Start one jailed harness, talk to it, watch its limits, and gather the evidence of what happened.
+"""Watch one jailed harness: talk to it, hold it to its limits, and gather the evidence of what happened.
 
 This is the trusted side: it never executes or unpickles what the other side sends. The verdict is drawn from the
 evidence by `runners.judge`.
@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import secrets
 import select
-import selectors
-import signal
-import socket
-import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from runners.channel import Channel, ProtocolError
 from runners.program import Limits, Program
@@ -27,10 +22,9 @@ from runners.tail import Tail
 _TICK_SECONDS = 0.1
 """How often the CPU time of the tree is looked at."""
 _LOG_BYTES = 4096
-_STOP_SECONDS = 10.0
-"""How long a jail that was told to stop may take to kill and reap its program before it is killed itself."""
 _DRAIN_READS = 64
 """Enough to empty any socket or pipe buffer; a survivor outside a jail could write for ever."""
+_OTHER_MESSAGES = 3  # ready, loaded, done
 START_SECONDS = 10.0
 """How long the jail and its interpreter may take to start. The program's wall time begins only then."""
 
@@ -49,7 +43,7 @@ class Evidence:
     stopped_for: str = ""
     """`cpu`, `wall`, `output` or `protocol`: the limit for which the supervisor ended the program; empty if none."""
     exit_status: int | None = None
-    """Exit status of the jail; 128 + n if the program died of signal n."""
+    """Exit status of the jail; 128 + n or -n if the program died of signal n."""
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     max_rss_bytes: int | None = None
@@ -60,72 +54,57 @@ class Evidence:
     """What the jail itself said (not the program)."""
 
 
-def supervise(
-    argv: Sequence[str],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a process ended and what it and its descendants used."""
+
+    exit_status: int
+    cpu_seconds: float
+    max_rss_bytes: int | None
+
+
+class Jailed(Protocol):
+    """One harness that runs, in a jail or not."""
+
+    stdout: int
+    """Descriptor to read."""
+    stderr: int
+    """Descriptor to read."""
+    log: int | None
+    """Descriptor to read what the jail itself says; None where it has no voice of its own."""
+
+    def fileno(self) -> int:
+        """Descriptor that becomes readable when the harness has ended."""
+        ...
+
+    def end(self) -> Ending:
+        """Kill it, with all that it started, if it still lives; close its descriptors.
+
+        Raises:
+            OSError: it cannot be ended; the jail must not be used again.
+        """
+        ...
+
+
+def watch(
+    jailed: Jailed,
+    channel: Channel,
     program: Program,
     *,
-    environment: Mapping[str, str],
-    module_path: Sequence[str] = (),
-    log_fd_flag: bool = False,
-    cwd: str | None = None,
     tree_cpu_seconds: Callable[[], float] | None = None,
-    stop_signal: signal.Signals = signal.SIGKILL,
 ) -> Evidence:
-    """Run `argv` with the harness's socket number in place of `{fd}` (and `{log}`) and return the evidence.
+    """Serve one program to a running harness until it ends or breaks a limit.
 
     Args:
-        argv: command line of the jail or of the bare harness.
-        program: what the harness is to run.
-        environment: all that the started process sees of the environment.
-        module_path: what the harness appends to `sys.path` before it loads the program.
-        log_fd_flag: whether `argv` takes a descriptor for the jail's own log.
-        cwd: working directory of the started process; None for ours.
+        jailed: the harness that was started.
+        channel: our end of its socket.
+        program: what it is to run.
         tree_cpu_seconds: CPU time of the whole tree so far; None where only rlimits bound it.
-        stop_signal: SIGTERM for a jail that kills and reaps its program when told to, SIGKILL for a bare process.
 
     Raises:
-        OSError: the process cannot be started.
+        OSError: it cannot be ended.
     """
-    ours, theirs = socket.socketpair()
-    log_read, log_write = os.pipe()
-    with contextlib.ExitStack() as descriptors:
-        descriptors.callback(ours.close)
-        descriptors.callback(os.close, log_read)
-        process = _start(argv, theirs, log_write, environment, log_fd_flag=log_fd_flag, cwd=cwd)
-        try:
-            watch = _Watch(process, Channel(ours), log_read, program, module_path, tree_cpu_seconds, stop_signal)
-        except OSError:
-            kill_session(process.pid)
-            process.wait()
-            raise
-        return watch.run()
-
-
-def _start(
-    argv: Sequence[str],
-    theirs: socket.socket,
-    log_write: int,
-    environment: Mapping[str, str],
-    *,
-    log_fd_flag: bool,
-    cwd: str | None,
-) -> subprocess.Popen[bytes]:
-    """Start the process with its ends of the socket and the log, which are closed here."""
-    try:
-        fds = {"fd": str(theirs.fileno()), "log": str(log_write)}
-        return subprocess.Popen(
-            [part.format(**fds) if part in ("{fd}", "{log}") else part for part in argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=(theirs.fileno(), log_write) if log_fd_flag else (theirs.fileno(),),
-            env=dict(environment),
-            cwd=cwd,
-            start_new_session=True,
-        )
-    finally:
-        theirs.close()
-        os.close(log_write)
+    return _Watch(jailed, channel, program, tree_cpu_seconds).run()
 
 
 class _Watch:
@@ -133,35 +112,30 @@ class _Watch:
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes],
+        jailed: Jailed,
         channel: Channel,
-        log_fd: int,
         program: Program,
-        module_path: Sequence[str],
         tree_cpu_seconds: Callable[[], float] | None,
-        stop_signal: signal.Signals,
     ) -> None:
-        self._pidfd = os.pidfd_open(process.pid)
-        self._process, self._channel, self._program = process, channel, program
+        self._jailed, self._channel, self._program = jailed, channel, program
         self._limits: Limits = program.limits
-        self._module_path = list(module_path)
         self._tree_cpu_seconds = tree_cpu_seconds
-        self._stop_signal = stop_signal
         self._started = time.monotonic()
         self._deadline = self._started + START_SECONDS
+        self._next_tick = self._started + _TICK_SECONDS
         self._seen = Evidence(num_tests=len(program.tests), nonce=secrets.token_hex(16))
         self._out, self._err = Tail(self._limits.kept_bytes), Tail(self._limits.kept_bytes)
         self._log = Tail(_LOG_BYTES)
-        self._selector = selectors.DefaultSelector()
-        self._streams: dict[int, Tail] = {log_fd: self._log}
-        for stream, tail in ((process.stdout, self._out), (process.stderr, self._err)):
-            assert stream is not None
-            self._streams[stream.fileno()] = tail
-        for fd in (*self._streams, channel.fileno(), self._pidfd):
-            self._selector.register(fd, selectors.EVENT_READ)
+        self._num_messages = 0
+        self._streams: dict[int, Tail] = {jailed.stdout: self._out, jailed.stderr: self._err}
+        if jailed.log is not None:
+            self._streams[jailed.log] = self._log
+        self._poll = select.poll()
+        for fd in (*self._streams, channel.fileno(), jailed.fileno()):
+            self._poll.register(fd, select.POLLIN)
 
     def run(self) -> Evidence:
-        """Watch until the jail has ended, then close and sum up."""
+        """Watch until the harness has ended, then close and sum up."""
         try:
             ended = False
             while not ended and not self._seen.stopped_for:
@@ -171,21 +145,20 @@ class _Watch:
             self._seen.stopped_for = "protocol"
             self._log.add(str(error).encode())
         finally:
-            self._reap()
+            self._sum_up(self._jailed.end())
         return self._seen
 
     def _turn(self) -> bool:
-        """Wait for the next event and deal with it; whether the jail has ended and nothing is left to read."""
-        left = self._deadline - time.monotonic()
-        events = self._selector.select(max(0.0, min(_TICK_SECONDS, left)))
+        """Wait for the next event and deal with it; whether the harness has ended and nothing is left to read."""
+        left = min(self._deadline, self._next_tick) - time.monotonic()
         ended = False
-        for key, _ in events:
-            if key.fd == self._pidfd:
+        for fd, _ in self._poll.poll(max(0.0, left * 1000)):
+            if fd == self._jailed.fileno():
                 ended = True
-            elif key.fd == self._channel.fileno():
+            elif fd == self._channel.fileno():
                 self._talk()
             else:
-                self._read(key.fd)
+                self._read(fd)
         if ended:
             self._drain()
         return ended
@@ -196,18 +169,25 @@ class _Watch:
             self._answer(message)
         self._channel.flush()
         if closed:
-            self._selector.unregister(self._channel.fileno())
+            self._poll.unregister(self._channel.fileno())
+        elif self._channel.wants_to_write:
+            self._poll.modify(self._channel.fileno(), select.POLLIN | select.POLLOUT)
         else:
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._channel.wants_to_write else 0)
-            self._selector.modify(self._channel.fileno(), events)
+            self._poll.modify(self._channel.fileno(), select.POLLIN)
 
     def _answer(self, message: dict[str, Any]) -> None:
-        """Take one message in the order that the protocol knows: ready, loaded, results."""
+        """Take one message in the order that the protocol knows: ready, loaded, results.
+
+        Raises:
+            ProtocolError: more messages than an honest harness ever sends.
+        """
+        self._num_messages += 1
+        if self._num_messages > self._seen.num_tests + _OTHER_MESSAGES:
+            raise ProtocolError("more messages than tests")
         if not self._seen.ready:
             self._seen.ready = True
             self._deadline = time.monotonic() + self._limits.wall_seconds
-            source = {"source": self._program.source, "module_name": self._program.module_name}
-            self._channel.put({**source, "path": self._module_path})
+            self._channel.put({"source": self._program.source, "module_name": self._program.module_name})
         elif self._seen.load is None:
             self._seen.load = message
             if message.get("loaded") is True:
@@ -215,23 +195,22 @@ class _Watch:
         elif message.get("nonce") == self._seen.nonce and len(self._seen.results) <= self._seen.num_tests:
             self._seen.results.append(message)
 
-    def _read(self, fd: int) -> bool:
+    def _read(self, fd: int) -> None:
         data = os.read(fd, 1 << 16)
         if data:
             self._streams[fd].add(data)
         else:
-            self._selector.unregister(fd)
-        return bool(data)
+            self._poll.unregister(fd)
 
     def _drain(self) -> None:
-        """The jail is gone: take what is still in the pipes and the socket."""
-        for fd in self._streams:
+        """The harness is gone: take what is still in the pipes and the socket."""
+        for fd, tail in self._streams.items():
             os.set_blocking(fd, False)
             with contextlib.suppress(BlockingIOError):
                 for _ in range(_DRAIN_READS):
                     if not (data := os.read(fd, 1 << 16)):
                         break
-                    self._streams[fd].add(data)
+                    tail.add(data)
         for _ in range(_DRAIN_READS):
             messages, closed = self._channel.receive()
             for message in messages:
@@ -243,43 +222,21 @@ class _Watch:
         """The limit that the program broke; wall time is no matter once it has ended."""
         if self._out.total_bytes + self._err.total_bytes > self._limits.output_bytes:
             return "output"
-        if self._tree_cpu_seconds is not None and self._tree_cpu_seconds() > self._limits.cpu_seconds:
-            return "cpu"
-        if not ended and time.monotonic() >= self._deadline:
+        now = time.monotonic()
+        if self._tree_cpu_seconds is not None and (ended or now >= self._next_tick):
+            self._next_tick = now + _TICK_SECONDS
+            if self._tree_cpu_seconds() > self._limits.cpu_seconds:
+                return "cpu"
+        if not ended and now >= self._deadline:
             return "wall"
         return ""
 
-    def _reap(self) -> None:
-        """End the jail if it still lives (its pid namespace dies with it) and read what it used."""
-        self._stop()
-        own_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        _, status, usage = os.wait4(self._process.pid, 0)
-        self._process.returncode = os.waitstatus_to_exitcode(status)
-        self._seen.exit_status = self._process.returncode
-        self._seen.wall_seconds = time.monotonic() - self._started
-        self._seen.cpu_seconds = usage.ru_utime + usage.ru_stime
-        # Between fork and exec the child has our memory, so its maximum is never below ours.
-        self._seen.max_rss_bytes = usage.ru_maxrss * 1024 if usage.ru_maxrss > own_rss else None
-        self._seen.stdout, self._seen.stderr, self._seen.log = self._out.text(), self._err.text(), self._log.text()
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
-        os.close(self._pidfd)
-        self._selector.close()
-
-    def _stop(self) -> None:
-        """A jail ends its program itself, so that no process outlives it and all CPU time is counted; then kill."""
-        if self._stop_signal != signal.SIGKILL:
-            os.killpg(self._process.pid, self._stop_signal)
-            poll = select.poll()
-            poll.register(self._pidfd, select.POLLIN)
-            poll.poll(_STOP_SECONDS * 1000)
-        kill_session(self._process.pid)
-
-
-def kill_session(leader: int) -> None:
-    """Kill a session leader that we started and its process group; not yet reaped, so its pid is still its own."""
-    os.killpg(leader, signal.SIGKILL)
+    def _sum_up(self, ending: Ending) -> None:
+        seen = self._seen
+        seen.wall_seconds = time.monotonic() - self._started
+        seen.exit_status, seen.cpu_seconds = ending.exit_status, ending.cpu_seconds
+        seen.max_rss_bytes = ending.max_rss_bytes
+        seen.stdout, seen.stderr, seen.log = self._out.text(), self._err.text(), self._log.text()
 
 
 def cpu_rlimit(limits: Limits) -> int:

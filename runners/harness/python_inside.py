@@ -2,7 +2,7 @@
 
 Runs as a script under the interpreter that judges; imports nothing of ours. Speaks length-prefixed JSON over the socket
 whose number is its first argument. The tests and the nonce arrive only after the program has been loaded, and a result
-without the nonce is worth nothing outside. Usage: python -I -S -B python_inside.py FD [UID]
+without the nonce is worth nothing outside. As a script: python -I -S -B python_inside.py FD [UID [PATH ...]].
 """
 
 import builtins
@@ -120,18 +120,10 @@ def finish() -> NoReturn:
     os._exit(0)
 
 
-def main() -> NoReturn:
-    """Serve one program and end."""
-    channel = socket.socket(fileno=int(sys.argv[1]))
-    if len(sys.argv) > 2:
-        become(int(sys.argv[2]))
-    os.set_inheritable(channel.fileno(), False)
-    site.setquit()
-    site.sethelper()
+def serve(channel: socket.socket) -> NoReturn:
+    """Take one program and its tests over the channel, run them, report, end."""
     send(channel, {"ready": True})
     job = receive(channel)
-    sys.path.extend(job["path"])
-    sys.argv = ["program"]
     namespace, failure = load(job.pop("source"), job["module_name"])
     send(channel, {"loaded": failure is None, **(failure or {})})
     if failure is not None:
@@ -144,4 +136,18 @@ def main() -> NoReturn:
     finish()
 
 
-main()
+def main() -> NoReturn:
+    """Serve one program as a script: in its own jail, or in none."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    if len(sys.argv) > 2 and sys.argv[2]:
+        become(int(sys.argv[2]))
+    os.set_inheritable(channel.fileno(), False)
+    sys.path[:] = [path for path in sys.path if path != "/opt/codeassay"] + sys.argv[3:]
+    sys.argv = ["program"]
+    site.setquit()
+    site.sethelper()
+    serve(channel)
+
+
+if __name__ == "__main__":
+    main()

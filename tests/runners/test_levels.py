@@ -9,11 +9,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from runners import isolation
+from runners import isolation, nsjail, warm
 from runners.cgroup import find_parents
 from runners.errors import SandboxUnavailable, UserError
 from runners.isolation import open_sandbox, probe
@@ -55,13 +54,8 @@ def test_probe_tells_the_level_that_opens() -> None:
 
 def broken_nsjail(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every jail fail to start."""
-    make = NsjailSandbox.__init__
-
-    def broken(self: NsjailSandbox, *args: Any) -> None:
-        make(self, *args)
-        self._nsjail = "/bin/false"
-
-    monkeypatch.setattr(NsjailSandbox, "__init__", broken)
+    for module in (nsjail, warm):
+        monkeypatch.setattr(module, "bundled_nsjail", lambda: Path("/bin/false"))
 
 
 def test_jail_that_does_not_start_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,11 +75,11 @@ def test_jail_that_is_missing_is_our_fault() -> None:
     assert "no-such-file" in verdict.error or "did not start" in verdict.error
 
 
-@pytest.mark.parametrize("level", ["auto", *JAILS])
+@pytest.mark.parametrize("level", ["auto", "full", "rootless"])
 def test_nothing_weaker_is_taken_silently(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     """Where no jail works, opening one says why and what to change, and opens nothing."""
     broken_nsjail(monkeypatch)
-    with pytest.raises(SandboxUnavailable, match="did not start") as error:
+    with pytest.raises(SandboxUnavailable, match=r"not start") as error:
         open_sandbox(level)
     assert "max_user_namespaces" in str(error.value)
     assert "--isolation none" in str(error.value)

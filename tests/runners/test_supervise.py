@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
+from runners.cold import supervise
 from runners.judge import verdict_of
 from runners.program import Limits, Program, Status
-from runners.supervise import cpu_rlimit, supervise
+from runners.supervise import cpu_rlimit
 from runners.tail import Tail
 
 
