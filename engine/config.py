@@ -88,6 +88,11 @@ class ExecutionConfig(Section):
         "auto",
         description="`auto` is the strongest this machine gives, at least `rootless`; `none`: trusted programs only.",
     )
+    judge: Literal["auto", "inside", "split"] = Field(
+        "auto",
+        description="Where tests run: `inside` the program's process (can be forged), in one of their own (`split`), "
+        "or `auto`: inside first, passes confirmed in split where the reference passes there.",
+    )
     workers: Count | Literal["auto"] = Field(
         "auto", description="Execution actors; `auto` is one per CPU of the cluster."
     )

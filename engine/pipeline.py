@@ -29,6 +29,7 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext
 
 from actors.generator import Sampling
+from actors.judging import Policy, ProblemKey
 from actors.models import GeneratorOptions, ModelSpec
 from actors.parts import STOP_FILE
 from actors.replay_generator import ReplayFile
@@ -66,6 +67,8 @@ class Work:
     stored: ReplayFile | None
     benchmarks: Mapping[str, Benchmark]
     isolation: str
+    judge: Policy
+    splittable: frozenset[ProblemKey]
     limits: Mapping[str, float]
     workers: int | str
     replicas: int | str
@@ -89,7 +92,7 @@ def _stream(work: Work) -> Iterator[list[str]]:
     """Statuses of finished samples, batch by batch."""
     num_workers = _num_workers(work.workers)
     shared_model = ray.put((work.spec, work.options, work.references, work.stored))
-    shared_benchmarks = ray.put(dict(work.benchmarks))
+    shared_benchmarks = ray.put((dict(work.benchmarks), work.splittable))
     replicas, gpus = _replicas(work)
     run_dir = str(work.run_dir.resolve())
     done = (
@@ -110,6 +113,7 @@ def _stream(work: Work) -> Iterator[list[str]]:
                 shared_benchmarks,
                 work.isolation,
                 dict(work.limits),
+                work.judge,
             ),
             compute=ActorPoolStrategy(size=num_workers),
             batch_size=None,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.generator import Sampling
+from actors.judging import ProblemKey
 from actors.model_digest import model_digest
 from actors.models import ModelSpec, parse_model
 from actors.replay_generator import ReplayFile
@@ -17,6 +18,7 @@ from benchmarks.base import BaseBenchmark
 from benchmarks.benchmark import reference_completion
 from benchmarks.problem import Completion, PromptForm
 from benchmarks.registry import check_options, load_benchmark
+from engine.calibrate import splittable_tasks
 from engine.config import RunConfig
 from engine.identity import Identity
 from engine.places import cache_root
@@ -46,6 +48,8 @@ class Prepared:
     ks: tuple[int, ...]
     isolation: str
     """The level that this machine gave for what was asked."""
+    splittable: frozenset[ProblemKey]
+    """Problems that can be judged in split."""
     identity: Identity
 
 
@@ -67,7 +71,7 @@ def prepare(config: RunConfig) -> Prepared:
     form = _form(spec, config)
     if spec.kind == "openai":
         _check_endpoint(spec, config, form)
-    isolation = _isolation(config, benchmarks)
+    isolation, splittable = _sandbox_facts(config, benchmarks)
     sampling = _sampling(config, n, spec)
     return Prepared(
         config=config,
@@ -82,6 +86,7 @@ def prepare(config: RunConfig) -> Prepared:
         n=n,
         ks=ks,
         isolation=isolation,
+        splittable=splittable,
         identity=_identity(config, benchmarks, digest, sampling, form, n),
     )
 
@@ -192,15 +197,24 @@ def _check_endpoint(spec: ModelSpec, config: RunConfig, form: PromptForm) -> Non
     asyncio.run(check())
 
 
-def _isolation(config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) -> str:
-    """Open a sandbox once: it says what is missing, and computes what benchmarks need (expected outputs)."""
-    sandbox = open_sandbox(config.execution.isolation)
+def _sandbox_facts(config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) -> tuple[str, frozenset[ProblemKey]]:
+    """The level of isolation and the splittable problems; opens a sandbox once, computes what benchmarks need."""
+    execution = config.execution
+    sandbox = open_sandbox(execution.isolation)
     try:
-        for benchmark in benchmarks.values():
+        if execution.judge not in {"auto", *sandbox.judges}:
+            known = ", ".join(sorted(sandbox.judges))
+            raise UserError(
+                f"execution.judge: isolation {sandbox.isolation} has no '{execution.judge}'; it has {known}."
+            )
+        splittable: set[ProblemKey] = set()
+        for label, benchmark in benchmarks.items():
             benchmark.prepare(sandbox, cache_root() / "expected")
+            tasks = splittable_tasks(benchmark, sandbox, cache_root() / "judges") if execution.judge == "auto" else ()
+            splittable |= {(label, p.task_id, p.variant) for p in benchmark.problems() if p.task_id in tasks}
     finally:
         sandbox.close()
-    return sandbox.isolation
+    return sandbox.isolation, frozenset(splittable)
 
 
 def _sampling(config: RunConfig, n: int, spec: ModelSpec) -> Sampling:
@@ -242,7 +256,11 @@ def _identity(
         "limit": config.limit,
         "model": {"digest": digest, "form": form, **_model_options(config)},
         "generation": {"n": n, **asdict(sampling)},
-        "execution": {"isolation": config.execution.isolation, **config.execution.limits()},
+        "execution": {
+            "isolation": config.execution.isolation,
+            "judge": config.execution.judge,
+            **config.execution.limits(),
+        },
     }
 
 

@@ -134,6 +134,8 @@ def _execute(prepared: Prepared, plan: Plan, run_dir: Path, console: Console) ->
         stored=prepared.replay,
         benchmarks=prepared.benchmarks,
         isolation=config.execution.isolation if config.execution.isolation != "auto" else prepared.isolation,
+        judge=config.execution.judge,
+        splittable=prepared.splittable,
         limits=config.execution.limits(),
         workers=config.execution.workers,
         replicas=config.model.replicas,

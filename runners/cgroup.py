@@ -127,7 +127,7 @@ class SlotGroup(Group):
         super().__init__(parents, memory_bytes=_NO_LIMIT, processes=_MANY_PROCESSES)
         self._limits = (_NO_LIMIT, _MANY_PROCESSES)
         self._cpu_before, self._kills_before = 0.0, 0
-        self._own_bytes = 0
+        self._own_bytes = self._bytes_before = 0
 
     def settle(self) -> None:
         """Take what the group holds now as what the jail itself needs, apart from any program."""
@@ -149,6 +149,7 @@ class SlotGroup(Group):
             self._limits = (memory_bytes, processes)
         if self._version == 1:
             (self._memory / "memory.max_usage_in_bytes").write_text("0")
+        self._bytes_before = min(self._own_bytes, self._memory_now())
         self._cpu_before, self._kills_before = super().cpu_seconds(), self._num_kills()
 
     def cpu_seconds(self) -> float:
@@ -159,7 +160,7 @@ class SlotGroup(Group):
         """What the group used since `begin`; before kernel 6.12 the peak of a v2 group is that of all its programs."""
         return Usage(
             cpu_seconds=self.cpu_seconds(),
-            peak_memory_bytes=max(0, (self._peak() or 0) - self._own_bytes),
+            peak_memory_bytes=max(0, (self._peak() or 0) - self._bytes_before),
             out_of_memory=self._num_kills() > self._kills_before,
         )
 

@@ -24,7 +24,9 @@ _SIGNAL_BASE = 128
 _MAX_ERROR_CHARS = 400
 
 
-def verdict_of(evidence: Evidence, limits: Limits, usage: Usage | None, isolation: str) -> Verdict:
+def verdict_of(
+    evidence: Evidence, limits: Limits, usage: Usage | None, isolation: str, *, judge: str = "inside"
+) -> Verdict:
     """Judge one run.
 
     Args:
@@ -32,6 +34,7 @@ def verdict_of(evidence: Evidence, limits: Limits, usage: Usage | None, isolatio
         limits: the program's limits, for the wording and for CPU time at the end.
         usage: what the control group counted; None where there is none.
         isolation: level of the sandbox, recorded in the verdict.
+        judge: where the tests ran, recorded in the verdict.
     """
     cpu_seconds = usage.cpu_seconds if usage else evidence.cpu_seconds
     status, error = _status(evidence, limits, cpu_seconds, out_of_memory=bool(usage and usage.out_of_memory))
@@ -41,7 +44,7 @@ def verdict_of(evidence: Evidence, limits: Limits, usage: Usage | None, isolatio
         wall_seconds=evidence.wall_seconds,
         peak_memory_bytes=usage.peak_memory_bytes if usage else evidence.max_rss_bytes,
         tests_passed=_tests_passed(evidence),
-        judge="inside",
+        judge=judge,
         isolation=isolation,
         error=_one_line(error),
         stdout=evidence.stdout,
@@ -73,7 +76,7 @@ def _never_started(evidence: Evidence) -> tuple[Status, str]:
 
 def _ended(evidence: Evidence) -> tuple[Status, str]:
     """The program ended by itself: what its own messages and its exit status prove."""
-    if _signal(evidence.exit_status) == signal.SIGSYS:
+    if signal.SIGSYS in (_signal(evidence.exit_status), _signal(evidence.program_status)):
         return Status.FORBIDDEN, "system call that the seccomp policy ends programs for"
     if evidence.load is not None and evidence.load.get("loaded") is not True:
         return _failure(evidence.load)

@@ -36,6 +36,8 @@ _ENVIRONMENT = {
 class NsjailSandbox:
     """Runs each program in a fresh nsjail; `full` with a control group (root), `rootless` without."""
 
+    judges = frozenset({"inside"})
+
     def __init__(self, groups: GroupParents | None) -> None:
         """Take the parents of control groups as `runners.isolation` found them; None for `rootless`.
 

@@ -26,6 +26,7 @@ class PlainSandbox:
     """Runs each program as a child of ours in a fresh directory; the machine is open to it."""
 
     isolation = "none"
+    judges = frozenset({"inside"})
 
     def toolchain(self) -> str:
         """Interpreter, packages and harness that verdicts depend on."""

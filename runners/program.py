@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 MEBIBYTE = 1 << 20
 
@@ -60,6 +61,12 @@ class Program:
     """The program under test, complete: prompt and completion already joined."""
     tests: tuple[str, ...]
     """Test sources, run in order in the program's namespace; each passes if it ends without an exception."""
+    judge: Literal["inside", "split"] = "inside"
+    """Where the tests run: in the program's process, or in another that sees plain data only."""
+    helpers: str = ""
+    """Trusted source of what tests need besides the program; known to the judge of `split` alone."""
+    under_test: tuple[str, ...] = ()
+    """Names that are always the program's own, whatever `helpers` define."""
     language: str = "python"
     module_name: str = "__main__"
     """`__name__` while the program runs; decides whether `if __name__ == "__main__"` blocks run."""

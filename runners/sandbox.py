@@ -10,6 +10,8 @@ from runners.program import Program, Verdict
 class Sandbox(Protocol):
     """Runs untrusted programs, one at a time per instance; one contract suite holds for all implementations."""
 
+    judges: frozenset[str]
+    """Which `Program.judge` it can run: `inside`, and `split` where it has two processes for one program."""
     isolation: str
     """`full`, `rootless`, `restricted` or `none`."""
 

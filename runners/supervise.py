@@ -43,7 +43,9 @@ class Evidence:
     stopped_for: str = ""
     """`cpu`, `wall`, `output` or `protocol`: the limit for which the supervisor ended the program; empty if none."""
     exit_status: int | None = None
-    """Exit status of the jail; 128 + n or -n if the program died of signal n."""
+    """Exit status of the jail or of who reports; 128 + n or -n if it died of signal n."""
+    program_status: int | None = None
+    """Exit status of the program where another process reports (`split`); None where it is the same."""
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     max_rss_bytes: int | None = None
@@ -59,6 +61,7 @@ class Ending:
     """How a process ended and what it and its descendants used."""
 
     exit_status: int
+    program_status: int | None = None
     cpu_seconds: float
     max_rss_bytes: int | None
 
@@ -187,13 +190,22 @@ class _Watch:
         if not self._seen.ready:
             self._seen.ready = True
             self._deadline = time.monotonic() + self._limits.wall_seconds
-            self._channel.put({"source": self._program.source, "module_name": self._program.module_name})
+            self._channel.put(self._job())
         elif self._seen.load is None:
             self._seen.load = message
-            if message.get("loaded") is True:
+            if message.get("loaded") is True and self._program.judge == "inside":
                 self._channel.put({"nonce": self._seen.nonce, "tests": list(self._program.tests)})
         elif message.get("nonce") == self._seen.nonce and len(self._seen.results) <= self._seen.num_tests:
             self._seen.results.append(message)
+
+    def _job(self) -> dict[str, Any]:
+        """The program; its tests follow once it is loaded, except where they go to a process of their own."""
+        program = self._program
+        job: dict[str, Any] = {"source": program.source, "module_name": program.module_name}
+        if program.judge == "split":
+            job |= {"tests": list(program.tests), "nonce": self._seen.nonce}
+            job |= {"helpers": program.helpers, "under_test": list(program.under_test)}
+        return job
 
     def _read(self, fd: int) -> None:
         data = os.read(fd, 1 << 16)
@@ -235,6 +247,7 @@ class _Watch:
         seen = self._seen
         seen.wall_seconds = time.monotonic() - self._started
         seen.exit_status, seen.cpu_seconds = ending.exit_status, ending.cpu_seconds
+        seen.program_status = ending.program_status
         seen.max_rss_bytes = ending.max_rss_bytes
         seen.stdout, seen.stderr, seen.log = self._out.text(), self._err.text(), self._log.text()
 

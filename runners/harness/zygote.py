@@ -17,11 +17,12 @@ import site
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from runners.harness import python_inside
-from runners.harness.zygote_protocol import KILL, READY, REPLY, REQUEST
+from runners.harness import python_inside, split_roles
+from runners.harness.zygote_protocol import INSIDE, KILL, READY, REPLY, REQUEST, SPLIT
 
 CLONE_NEWPID, CLONE_NEWUSER = 0x20000000, 0x10000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MNT_DETACH = 1, 2, 4, 2
@@ -29,6 +30,9 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NE
 SECCOMP_MODE_FILTER = 2
 NUM_CAPABILITIES = 64
 NUM_INODES = 4096
+CHANNEL = 3
+"""Number of the channel's descriptor in a child."""
+Serve = Callable[[socket.socket], NoReturn]
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -92,13 +96,27 @@ class Zygote:
             if message == KILL:
                 continue  # its program has just ended by itself
             kind, uid, *limits = REQUEST.unpack(message)
-            if kind != b"R" or len(descriptors) != 3:
+            if kind not in (INSIDE, SPLIT) or len(descriptors) != 3:
                 os._exit(98)
             self.fresh_tmp(limits[6])
-            pid = self.spawn(uid, limits, descriptors)
+            start = self.start_inside if kind == INSIDE else self.start_split
+            pids = start(uid, limits, descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
-            self.watch(pid)
+            self.watch(pids)
+
+    def start_inside(self, uid: int, limits: list[int], descriptors: list[int]) -> list[int]:
+        """One child: the program with its tests."""
+        return [self.spawn(uid, limits, descriptors, python_inside.serve)]
+
+    def start_split(self, uid: int, limits: list[int], descriptors: list[int]) -> list[int]:
+        """Two children, joined by a socket: first the judge, who alone can report, then the program."""
+        channel, out, err = descriptors
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            judge = self.spawn(uid + 1, limits, [channel, self.null, self.null, ours.fileno()], split_roles.judge)
+            program = self.spawn(uid, limits, [theirs.fileno(), out, err], split_roles.program)
+        return [judge, program]
 
     def fresh_tmp(self, num_bytes: int) -> None:
         """Give the next program an empty /tmp: a new tmpfs where the last one left anything or the size differs."""
@@ -112,21 +130,22 @@ class Zygote:
         state = os.statvfs("/tmp")
         self.tmp_bytes, self.clean = num_bytes, (state.f_ffree, state.f_bfree)
 
-    def spawn(self, uid: int, limits: list[int], descriptors: list[int]) -> int:
+    def spawn(self, uid: int, limits: list[int], descriptors: list[int], serve: Serve) -> int:
         """Fork the child into a pid namespace of its own, where it is process 1."""
         checked(libc.unshare(CLONE_NEWPID))
         pid = os.fork()
         if pid == 0:
             try:
-                self.child(uid, limits, descriptors)
+                self.lock_down(uid, limits, descriptors)
+                serve(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, CHANNEL))
             finally:
                 os._exit(99)
         checked(libc.setns(self.own_pid_namespace, CLONE_NEWPID))
         return pid
 
-    def watch(self, pid: int) -> None:
-        """Wait for the child's end, or for the word to kill it; then tell the supervisor."""
-        child = os.pidfd_open(pid)
+    def watch(self, pids: list[int]) -> None:
+        """Wait for the end of the child that reports, or for the word to kill it; then tell the supervisor."""
+        child = os.pidfd_open(pids[0])
         poll = select.poll()
         poll.register(child, select.POLLIN)
         poll.register(self.control, select.POLLIN)
@@ -136,26 +155,35 @@ class Zygote:
                 if descriptor == child:
                     ended = True
                 elif self.control.recv(REQUEST.size) == KILL:
-                    os.kill(pid, signal.SIGKILL)
+                    for pid in pids:
+                        os.kill(pid, signal.SIGKILL)
                 else:
-                    os._exit(0)  # closed, or a word that has no place here: our own end takes the child along
+                    os._exit(0)  # closed, or a word that has no place here: our own end takes the children along
         os.close(child)
-        _, status, usage = os.wait4(pid, 0)
-        self.control.send(REPLY.pack(b"E", status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024))
+        for pid in pids[1:]:
+            os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+        ends = [os.wait4(pid, 0)[1:] for pid in pids]
+        user = sum(usage.ru_utime for _, usage in ends)
+        system = sum(usage.ru_stime for _, usage in ends)
+        peak = max(usage.ru_maxrss for _, usage in ends) * 1024
+        self.control.send(REPLY.pack(b"E", ends[0][0], ends[-1][0], user, system, peak))
 
-    def child(self, uid: int, limits: list[int], descriptors: list[int]) -> NoReturn:
-        """Lock this process down for good, then serve its program."""
+    def lock_down(self, uid: int, limits: list[int], descriptors: list[int]) -> None:
+        """Give up everything but the descriptors, for good; they become 3 (channel), 1, 2, and 4 if there are four."""
         score = os.open("self/oom_score_adj", os.O_WRONLY, dir_fd=self.proc)
         os.write(score, b"1000")
         os.close(score)
-        channel, out, err = descriptors
+        if not self.multi_uid:
+            self.own_user_namespace(uid)
+        channel, out, err, *more = descriptors
+        high = [os.dup(descriptor) for descriptor in more]  # out of the way of the numbers below
         os.dup2(self.null, 0)
         os.dup2(out, 1)
         os.dup2(err, 2)
-        os.dup2(channel, 3, inheritable=False)
-        if not self.multi_uid:
-            self.own_user_namespace(uid)
-        os.closerange(4, 1 << 20)
+        os.dup2(channel, CHANNEL, inheritable=False)
+        for number, descriptor in enumerate(high, CHANNEL + 1):
+            os.dup2(descriptor, number, inheritable=False)
+        os.closerange(CHANNEL + 1 + len(high), 1 << 20)
         os.chdir("/tmp")
         self.limit(limits)
         os.setgroups([]) if self.multi_uid else None
@@ -168,7 +196,6 @@ class Zygote:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         checked(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(self.policy)))
         gc.enable()
-        python_inside.serve(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, 3))
 
     def own_user_namespace(self, uid: int) -> None:
         """Where only one uid is mapped, a namespace below gives the child another number for it."""

