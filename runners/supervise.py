@@ -134,8 +134,11 @@ class _Watch:
         if jailed.log is not None:
             self._streams[jailed.log] = self._log
         self._poll = select.poll()
-        for fd in (*self._streams, channel.fileno(), jailed.fileno()):
+        for fd in (*self._streams, jailed.fileno()):
             self._poll.register(fd, select.POLLIN)
+        channel.put(self._job())
+        channel.flush()
+        self._poll.register(channel.fileno(), self._channel_events())
 
     def run(self) -> Evidence:
         """Watch until the harness has ended, then close and sum up."""
@@ -173,10 +176,11 @@ class _Watch:
         self._channel.flush()
         if closed:
             self._poll.unregister(self._channel.fileno())
-        elif self._channel.wants_to_write:
-            self._poll.modify(self._channel.fileno(), select.POLLIN | select.POLLOUT)
         else:
-            self._poll.modify(self._channel.fileno(), select.POLLIN)
+            self._poll.modify(self._channel.fileno(), self._channel_events())
+
+    def _channel_events(self) -> int:
+        return select.POLLIN | (select.POLLOUT if self._channel.wants_to_write else 0)
 
     def _answer(self, message: dict[str, Any]) -> None:
         """Take one message in the order that the protocol knows: ready, loaded, results.
@@ -190,7 +194,6 @@ class _Watch:
         if not self._seen.ready:
             self._seen.ready = True
             self._deadline = time.monotonic() + self._limits.wall_seconds
-            self._channel.put(self._job())
         elif self._seen.load is None:
             self._seen.load = message
             if message.get("loaded") is True and self._program.judge == "inside":

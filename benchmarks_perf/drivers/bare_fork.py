@@ -15,9 +15,9 @@ from typing import NoReturn
 from benchmarks_perf.drivers.protocol import PASSED, Opened, Sample, check_program, serve
 
 PRELOAD = (
-    "abc,array,asyncio,base64,bisect,calendar,cmath,collections,contextlib,copy,csv,dataclasses,datetime,decimal,"
-    "enum,fractions,functools,hashlib,heapq,inspect,io,itertools,json,math,operator,os,queue,random,re,secrets,"
-    "statistics,string,struct,sys,tempfile,textwrap,threading,time,traceback,types,typing,unittest,uuid,warnings,zlib"
+    "abc,bisect,cmath,collections,contextlib,copy,dataclasses,datetime,decimal,enum,fractions,functools,hashlib,heapq,"
+    "io,itertools,json,math,operator,random,re,statistics,string,struct,textwrap,threading,time,traceback,types,typing,"
+    "warnings"
 )
 """The same modules as the warm jail imports, so that the ratio of the two is the price of isolation alone."""
 

@@ -36,10 +36,10 @@ def receive(channel: socket.socket) -> dict[str, Any]:
     return message
 
 
-def send(channel: socket.socket, message: dict[str, Any]) -> None:
-    """Write one message."""
-    data = json.dumps(message).encode()
-    channel.sendall(struct.pack("!I", len(data)) + data)
+def send(channel: socket.socket, *messages: dict[str, Any]) -> None:
+    """Write messages, all in one go."""
+    parts = [json.dumps(message).encode() for message in messages]
+    channel.sendall(b"".join(struct.pack("!I", len(part)) + part for part in parts))
 
 
 def describe(error: BaseException) -> str:
@@ -129,10 +129,14 @@ def serve(channel: socket.socket) -> NoReturn:
     if failure is not None:
         finish()
     judge = receive(channel)
-    for index, test in enumerate(judge["tests"]):
+    tests, nonce = judge["tests"], judge["nonce"]
+    done = [{"nonce": nonce, "done": len(tests)}]
+    for index, test in enumerate(tests):
         failure = run_test(test, namespace)
-        send(channel, {"nonce": judge["nonce"], "test": index, "passed": failure is None, **(failure or {})})
-    send(channel, {"nonce": judge["nonce"], "done": len(judge["tests"])})
+        result = {"nonce": nonce, "test": index, "passed": failure is None, **(failure or {})}
+        send(channel, result, *(done if index + 1 == len(tests) else ()))
+    if not tests:
+        send(channel, *done)
     finish()
 
 

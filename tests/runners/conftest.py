@@ -18,6 +18,7 @@ from runners.sandbox import Sandbox
 JAILS = ("full", "rootless")
 COLD_JAILS = ("cold full", "cold rootless")
 """What `open_sandbox` falls back to on processors without a table of system calls."""
+SLOW_COLD_JAILS = tuple(pytest.param(level, marks=pytest.mark.slow) for level in COLD_JAILS)
 Run = Callable[..., Verdict]
 
 
@@ -43,7 +44,7 @@ def runner_of(sandbox: Sandbox) -> Run:
     return run
 
 
-@pytest.fixture(scope="session", params=(*JAILS, *COLD_JAILS, "none"))
+@pytest.fixture(scope="session", params=(*JAILS, *SLOW_COLD_JAILS, "none"))
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs a program in each of the sandboxes in turn."""
     return runner_of(open_or_skip(request.param))

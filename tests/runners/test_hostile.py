@@ -1,4 +1,4 @@
-"""Every row of the hostile table, at every isolation level, and the machine after each."""
+"""Every row of the hostile table, under both judges at every isolation level, and the machine after each."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import string
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import pytest
 
-from runners.program import MEBIBYTE, OURS, Status, Verdict
+from runners.program import MEBIBYTE, OURS, Limits, Program, Status, Verdict
+from runners.sandbox import Sandbox
 from tests.runners.attacks.attack import KNOWN_FORGEABLE, LIMITS, Attack
-from tests.runners.conftest import Run
+from tests.runners.conftest import JAILS, open_or_skip
 from tests.runners.host import Host, memory_bytes
-from tests.runners.hostile import GROUPS, HOLES, HOSTILE, forged_today
+from tests.runners.hostile import GROUPS, HOLES, HOSTILE, QUICK_SPLIT, forged_today
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="system call numbers are those of x86_64")
 
@@ -24,13 +25,21 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "runners" / "README.md").read_text(encoding="utf-8")
 
 
-def marks_of(name: str, attack: Attack) -> list[pytest.MarkDecorator]:
+Judge = Literal["inside", "split"]
+
+
+def marks_of(name: str, attack: Attack, judge: Judge) -> list[pytest.MarkDecorator]:
     """A row is slow unless it is among the quick ones, and expected to fail where a hole is known."""
     holes = [pytest.mark.xfail(reason=HOLES[name], strict=True)] if name in HOLES else []
-    return holes if attack.quick else [*holes, pytest.mark.slow]
+    quick = attack.quick if judge == "inside" else name in QUICK_SPLIT
+    return holes if quick else [*holes, pytest.mark.slow]
 
 
-ROWS = [pytest.param(attack, id=name, marks=marks_of(name, attack)) for name, attack in HOSTILE.items()]
+ROWS = [
+    pytest.param(judge, attack, id=f"{judge}-{name}", marks=marks_of(name, attack, judge))
+    for judge in get_args(Judge)
+    for name, attack in HOSTILE.items()
+]
 
 PROOF = """
 import os
@@ -52,7 +61,7 @@ GROWTH_BYTES = 64 * MEBIBYTE
 class Proven(NamedTuple):
     """A jail that has shown that it is one."""
 
-    run: Run
+    sandbox: Sandbox
     level: str
 
 
@@ -63,37 +72,44 @@ def host() -> Iterator[Host]:
         yield host
 
 
-@pytest.fixture(scope="module")
-def proven(jail: Run, host: Host) -> Proven:
-    """A jail that has shown that it is one: no row runs where its walls are missing."""
-    verdict = run_in(jail, host, Attack(group="", source=PROOF, expected=frozenset()))
-    assert verdict.passed, f"not jailed, so nothing hostile is run: {verdict}"
-    assert verdict.isolation in ("full", "rootless")
-    return Proven(jail, verdict.isolation)
+@pytest.fixture(scope="module", params=JAILS)
+def proven(request: pytest.FixtureRequest, host: Host) -> Iterator[Proven]:
+    """A jail that has shown under both judges that it is one: no row runs where its walls are missing."""
+    sandbox = open_or_skip(request.param)
+    for judge in get_args(Judge):
+        verdict = run_in(sandbox, host, Attack(group="", source=PROOF, expected=frozenset()), judge)
+        assert verdict.passed, f"not jailed, so nothing hostile is run: {verdict}"
+        assert verdict.isolation in ("full", "rootless")
+    yield Proven(sandbox, sandbox.isolation)
+    sandbox.close()
 
 
-def run_in(jail: Run, host: Host, attack: Attack) -> Verdict:
+def run_in(sandbox: Sandbox, host: Host, attack: Attack, judge: Judge) -> Verdict:
     """The verdict of one attack, told what it may know of the machine."""
-    limits = {**LIMITS, **attack.limits}
-    if attack.first:
-        jail(string.Template(attack.first).substitute(host.facts()), attack.tests, **limits)
-    return jail(string.Template(attack.source).substitute(host.facts()), attack.tests, **limits)
+    limits = Limits(**{**LIMITS, **attack.limits})  # type: ignore[arg-type]  # values are those of Limits' own fields
+    sources = [string.Template(text).substitute(host.facts()) for text in (attack.first, attack.source)]
+    verdicts = [
+        sandbox.run(Program(source=source, tests=attack.tests, judge=judge, limits=limits))
+        for source in sources[not attack.first :]
+    ]
+    return verdicts[-1]
 
 
-@pytest.mark.parametrize("attack", ROWS)
-def test_attack_fails_and_leaves_nothing(proven: Proven, host: Host, attack: Attack) -> None:
+@pytest.mark.parametrize(("judge", "attack"), ROWS)
+def test_attack_fails_and_leaves_nothing(proven: Proven, host: Host, judge: Judge, attack: Attack) -> None:
     """An attack gets a right status, never a pass that it did not earn; then the machine is as it was before."""
     if proven.level not in attack.levels:
         pytest.skip(f"a known weakness at {proven.level}")
     before, memory = host.state(), memory_bytes()
-    verdict = run_in(proven.run, host, attack)
-    assert verdict.status in attack.right_statuses(verdict.judge), verdict
-    assert verdict.judge != "inside" or attack.says in verdict.error
+    verdict = run_in(proven.sandbox, host, attack, judge)
+    assert verdict.judge == judge
+    assert verdict.status in attack.right_statuses(judge), verdict
+    assert judge != "inside" or attack.says in verdict.error
     assert (verdict.error + "x").isprintable()
     assert (verdict.stdout + verdict.stderr).encode().count(0) == 0
     assert host.state() == before
     assert memory_bytes() - memory < GROWTH_BYTES
-    after = proven.run(NEXT, ("assert f(1) == 2",))
+    after = proven.sandbox.run(Program(source=NEXT, tests=("assert f(1) == 2",), judge=judge))
     assert after.passed, f"the next program: {after}"
 
 
@@ -102,7 +118,7 @@ def test_table_is_complete() -> None:
     assert len(HOSTILE) == sum(map(len, GROUPS)) >= 80
     groups = {attack.group for attack in HOSTILE.values()}
     assert {attack.group for attack in HOSTILE.values() if attack.quick} == groups
-    assert set(HOLES) <= set(HOSTILE)
+    assert set(HOLES) | QUICK_SPLIT <= set(HOSTILE)
 
 
 def test_no_row_may_pass_where_tests_run_apart() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runners.program import MEBIBYTE, Status
-from tests.runners.conftest import COLD_JAILS, JAILS, Run, open_or_skip, runner_of
+from tests.runners.conftest import JAILS, SLOW_COLD_JAILS, Run, open_or_skip, runner_of
 from tests.runners.processes import groups_of, status_of, wait_until, with_marker
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ ok = found == {'/tmp', '/dev/null', '/dev/zero', '/dev/urandom'}
 """
 
 
-@pytest.fixture(scope="module", params=[*JAILS, *COLD_JAILS])
+@pytest.fixture(scope="module", params=[*JAILS, *SLOW_COLD_JAILS])
 def jail(request: pytest.FixtureRequest) -> Run:
     """Runs a program in each of the jails in turn, those for other processors too."""
     return runner_of(open_or_skip(request.param))
@@ -211,7 +211,7 @@ def test_memory_of_all_processes_counts_together() -> None:
     assert verdict.peak_memory_bytes <= 128 * MEBIBYTE
 
 
-@pytest.mark.parametrize("level", [*JAILS, *COLD_JAILS])
+@pytest.mark.parametrize("level", [*JAILS, *SLOW_COLD_JAILS])
 def test_no_group_is_left(level: str) -> None:
     """A closed sandbox leaves no control group, whether its programs passed or were stopped."""
     before = groups_of(os.getpid())
