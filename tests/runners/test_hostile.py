@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import string
@@ -76,8 +77,8 @@ def host() -> Iterator[Host]:
 def proven(request: pytest.FixtureRequest, host: Host) -> Iterator[Proven]:
     """A jail that has shown under both judges that it is one: no row runs where its walls are missing."""
     sandbox = open_or_skip(request.param)
-    for judge in get_args(Judge):
-        verdict = run_in(sandbox, host, Attack(group="", source=PROOF, expected=frozenset()), judge)
+    for judge, imports in itertools.product(get_args(Judge), ("", "import numpy")):  # both flavours of warm jail
+        verdict = run_in(sandbox, host, Attack(group="", source=imports + PROOF, expected=frozenset()), judge)
         assert verdict.passed, f"not jailed, so nothing hostile is run: {verdict}"
         assert verdict.isolation in ("full", "rootless")
     yield Proven(sandbox, sandbox.isolation)

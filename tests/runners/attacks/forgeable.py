@@ -235,7 +235,7 @@ def f(x):
 """
 
 
-def _forgeable(source: str, *, today: bool = True, tests: str = CHECK, quick: bool = False) -> Attack:
+def _forgeable(source: str, *, today: bool = True, tests: str = CHECK, quick: bool = False, **limits: float) -> Attack:
     return Attack(
         group="forgery",
         source=source,
@@ -245,6 +245,7 @@ def _forgeable(source: str, *, today: bool = True, tests: str = CHECK, quick: bo
         inside=KNOWN_FORGEABLE,
         forged_today=today,
         quick=quick,
+        limits=limits,
     )
 
 
@@ -261,7 +262,7 @@ FORGEABLE: dict[str, Attack] = {
     "nonce from the garbage collector": _forgeable(CHANNEL + _GC),
     "nonce from another thread": _forgeable(CHANNEL + _THREAD),
     "nonce from memory": _forgeable(CHANNEL + MEMORY + _MEMORY_IN_TEST),
-    "takes the descriptor's place": _forgeable(CHANNEL + _IN_THE_MIDDLE),
+    "takes the descriptor's place": _forgeable(CHANNEL + _IN_THE_MIDDLE, wall_seconds=2),
     "patches json": _forgeable(_DUMPS),
     "patches struct": _forgeable(_STRUCT),
     "patches sockets": _forgeable(_SENDALL),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runners.program import MEBIBYTE, Status
-from tests.runners.attacks.attack import CHANNEL, MEMORY, WRONG_VALUE, Attack
+from tests.runners.attacks.attack import CHANNEL, CHECK, MEMORY, WRONG_VALUE, Attack
 
 ERROR, WRONG = Status.RUNTIME_ERROR, Status.WRONG_ANSWER
 
@@ -40,6 +40,11 @@ for fd in range(3, 256):
     try: os.write(fd, b'{"passed": true}\\n1 passed\\n')
     except OSError: pass
 """
+_LEFT_MODULE = """
+for module in ('colorsys', 'test', 'sitecustomize'):
+    open(f'/tmp/{module}.py', 'w').write('rgb_to_yiq = lambda *args: None')
+def f(x): return None
+"""
 _LIES = {
     "it was our fault": '{"loaded": false, "kind": "sandbox_error", "error": "x"}',
     "a pass while loading": '{"loaded": false, "kind": "passed", "error": ""}',
@@ -57,9 +62,11 @@ _LIES = {
 """Messages in place of the harness's answer that the program was loaded, each followed by exit status 0."""
 
 
-def _refused(source: str, *statuses: Status, says: str = "", quick: bool = False, **limits: float) -> Attack:
+def _refused(
+    source: str, *statuses: Status, says: str = "", quick: bool = False, tests: str = CHECK, **limits: float
+) -> Attack:
     right = frozenset(statuses or {WRONG})
-    return Attack(group="forgery", source=source, expected=right, says=says, quick=quick, limits=limits)
+    return Attack(group="forgery", source=source, tests=(tests,), expected=right, says=says, quick=quick, limits=limits)
 
 
 def _says(message: str) -> str:
@@ -102,6 +109,10 @@ FORGERIES: dict[str, Attack] = {
     "no assertions": _refused("__debug__ = False" + WRONG_VALUE, Status.COMPILE_ERROR),
     "assertions optimised away": _refused("import sys\nsys.flags = type('F', (), {'optimize': 2})()" + WRONG_VALUE),
     "name of the test taken": _refused("def check(candidate): pass" + WRONG_VALUE),
+    # The judge of split shares /tmp with the program; nothing may be imported from there.
+    "module left where tests may import it": _refused(
+        _LEFT_MODULE, tests="from colorsys import rgb_to_yiq\nassert f(1) == rgb_to_yiq(0, 0, 0)"
+    ),
     "value that is executed when it is unpickled": _refused(
         "import os\nclass E:\n    def __reduce__(self): return os._exit, (0,)\ndef f(x): return E()", WRONG, ERROR
     ),

@@ -136,8 +136,8 @@ KERNEL: dict[str, Attack] = {
         Status.WRONG_ANSWER,
     ),
     "higher limits": attempt("kernel", _LIMIT, Status.WRONG_ANSWER),
-    "x32 getpid": attempt("kernel", CALL + "call(0x40000000 | 39)", says="[Errno"),
-    "x32 ptrace": attempt("kernel", CALL + "call(0x40000000 | 521, 0, 0, 0, 0)", says="[Errno"),
+    "x32 getpid": attempt("kernel", CALL + "call(0x40000000 | 39)", Status.FORBIDDEN),
+    "x32 ptrace": attempt("kernel", CALL + "call(0x40000000 | 521, 0, 0, 0, 0)", Status.FORBIDDEN),
     "32-bit call": attempt("kernel", _MACHINE_CODE.format(code=_INT_80_GETPID), Status.FORBIDDEN),
 }
 

@@ -144,7 +144,7 @@ NETWORK: dict[str, Attack] = {
     "unix datagram by path": _network("socket.socket(1, 2).sendto(b'x', $socket_path)", NOT_THERE),
     "name of its own for others": _network("socket.socket(1).bind('\\0' + $marker)"),
     "listener of its own": _network("socket.socket(1).listen()"),
-    "x32 socket": attempt("network", CALL + "call(0x40000000 | 41, 2, 1, 0)", says="[Errno"),
+    "x32 socket": attempt("network", CALL + "call(0x40000000 | 41, 2, 1, 0)", FORBIDDEN),
 }
 
 _EVERY_WRITABLE_PLACE = """
@@ -186,7 +186,7 @@ WRITES: dict[str, Attack] = {
         "writes", "import os\nopen(os.path.dirname(os.__file__) + '/__pycache__/x.pyc', 'w')", says=READ_ONLY
     ),
     "numpy": attempt("writes", "import os\nos.mkdir('/opt/packages/numpy/' + $marker)", says=READ_ONLY),
-    "harness": attempt("writes", "open('/opt/codeassay/python_inside.py', 'a')", says=CLOSED),
+    "harness": attempt("writes", "open('/opt/codeassay/runners/harness/python_inside.py', 'a')", says=CLOSED),
     "owner": attempt("writes", "import os\nopen('/tmp/a', 'w')\nos.chown('/tmp/a', 0, 0)", says=REFUSED),
     # The bit itself means nothing: the tmpfs is nosuid or new privileges are off; what counts is not to become root.
     "set-uid program": attempt(
@@ -198,10 +198,12 @@ WRITES: dict[str, Attack] = {
     "core dump": nuisance("writes", "import ctypes\nctypes.string_at(1)", Status.RUNTIME_ERROR, says="SIGSEGV"),
 }
 
-_LEAVE_LOCK = "import fcntl\nfile = open('/opt/codeassay/python_inside.py')\nfcntl.flock(file, fcntl.LOCK_EX)\n"
+_LEAVE_LOCK = (
+    "import fcntl\nfile = open('/opt/codeassay/runners/harness/python_inside.py')\nfcntl.flock(file, fcntl.LOCK_EX)\n"
+)
 _FIND_LOCK = """
 import fcntl
-fcntl.flock(open('/opt/codeassay/python_inside.py'), fcntl.LOCK_EX | fcntl.LOCK_NB)
+fcntl.flock(open('/opt/codeassay/runners/harness/python_inside.py'), fcntl.LOCK_EX | fcntl.LOCK_NB)
 worked = False
 """
 _LEAVE_SHARED = (
