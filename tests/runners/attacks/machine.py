@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from runners.program import Status
+from dataclasses import replace
+
+from runners.program import MEBIBYTE, Status
 from tests.runners.attacks.attack import CALL, Attack, attempt, nuisance
 
 FORBIDDEN, WRONG = Status.FORBIDDEN, Status.WRONG_ANSWER
@@ -189,11 +191,14 @@ WRITES: dict[str, Attack] = {
     "harness": attempt("writes", "open('/opt/codeassay/runners/harness/python_inside.py', 'a')", says=CLOSED),
     "owner": attempt("writes", "import os\nopen('/tmp/a', 'w')\nos.chown('/tmp/a', 0, 0)", says=REFUSED),
     # The bit itself means nothing: the tmpfs is nosuid or new privileges are off; what counts is not to become root.
-    "set-uid program": attempt(
-        "writes",
-        "import os, shutil, subprocess, sys\nshutil.copy(sys.executable, '/tmp/a')\nos.chmod('/tmp/a', 0o6755)\n"
-        "worked = subprocess.run(['/tmp/a', '-S', '-c', 'import os; os.setuid(0)']).returncode == 0",
-        WRONG,
+    "set-uid program": replace(
+        attempt(
+            "writes",
+            "import os, shutil, subprocess, sys\nshutil.copy(sys.executable, '/tmp/a')\nos.chmod('/tmp/a', 0o6755)\n"
+            "worked = subprocess.run(['/tmp/a', '-S', '-c', 'import os; os.setuid(0)']).returncode == 0",
+            WRONG,
+        ),
+        limits={"tmp_bytes": 32 * MEBIBYTE, "file_bytes": 16 * MEBIBYTE},  # room for an interpreter
     ),
     "core dump": nuisance("writes", "import ctypes\nctypes.string_at(1)", Status.RUNTIME_ERROR, says="SIGSEGV"),
 }
