@@ -1,4 +1,4 @@
-"""A control group per program: it bounds memory and processes of the whole tree and tells what the tree used."""
+"""Control groups, per program or per warm jail: they bound memory and processes of a tree and tell what it used."""
 
 from __future__ import annotations
 
