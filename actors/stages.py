@@ -27,11 +27,17 @@ class GenerateStage(Generate):
 
 
 class ExecuteStage(Execute):
-    """An Execute actor; `shared` refers to (benchmarks by label, splittable problems)."""
+    """An Execute actor; `shared` refers to (benchmarks by label, calibration)."""
 
     def __init__(
-        self, run_dir: str, shared: ray.ObjectRef, isolation: str, limits: Mapping[str, float], policy: Policy
+        self,
+        run_dir: str,
+        shared: ray.ObjectRef,
+        isolation: str,
+        limits: Mapping[str, float],
+        policy: Policy,
+        verdicts: str | None = None,
     ) -> None:
-        """Fetch the benchmarks and open the sandbox."""
-        benchmarks, splittable = ray.get(shared)
-        super().__init__(run_dir, benchmarks, isolation, limits, policy, splittable)
+        """Fetch the benchmarks and open the sandbox; `verdicts` is the directory of the verdict cache."""
+        benchmarks, calibration = ray.get(shared)
+        super().__init__(run_dir, benchmarks, isolation, limits, policy, calibration, verdicts)

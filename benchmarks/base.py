@@ -47,6 +47,8 @@ class BaseBenchmark(Generic[OptionsT]):
     """The option that a bare value sets: `mbpp:sanitized` is `subset=sanitized`; None if there is none."""
     stop: tuple[str, ...] = ()
     """Where a base model's completion ends."""
+    times_calls: bool = False
+    """Whether its tests hold single calls to a time limit, which they can only inside the program's process."""
     splits: bool = True
     """Whether its tests may run in a process of their own, apart from the program."""
     module_name: str = "__main__"

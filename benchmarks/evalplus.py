@@ -89,7 +89,7 @@ class EvalPlusRecord(Record):
 class EvalPlus(BaseBenchmark[CommonOptions]):
     """What HumanEval+ and MBPP+ share: two tests, two metrics, expected outputs that are computed."""
 
-    splits = False  # its tests time each call by a clock of the program's own process
+    times_calls = True
     metrics = ("pass", "base_pass")
     Options = CommonOptions
     module_name = "builtins"  # EvalPlus executes in a bare dict, where __name__ is that of the builtins
@@ -173,6 +173,7 @@ class EvalPlus(BaseBenchmark[CommonOptions]):
         program = Program(
             source=self.source(problem, completion),
             tests=tuple(judge_prelude(canonical, truth, group) + test for group, test in enumerate(problem.tests)),
+            under_test=(canonical.entry_point,),
             module_name=self.module_name,
             limits=self.limits(problem),
         )

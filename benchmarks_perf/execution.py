@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import json
 import os
 import shlex
 import sys
@@ -19,9 +18,10 @@ import typer
 from rich.console import Console
 
 from benchmarks_perf.cpu import busy
-from benchmarks_perf.machine import machine, slug
+from benchmarks_perf.goals import judge
+from benchmarks_perf.machine import file_result, machine
 from benchmarks_perf.report import show
-from benchmarks_perf.run import Run, chosen
+from benchmarks_perf.run import Run, chosen, two_cores
 from benchmarks_perf.subjects import Settings
 from benchmarks_perf.workload import Workload, canonical, stored
 from runners.errors import UserError
@@ -49,7 +49,12 @@ def main(
     timeout: Annotated[float, typer.Option(help="seconds: CPU time for ours, wall time for the others")] = 3.0,
     timeouts: Annotated[bool, typer.Option(help="also run model samples that are known to time out")] = False,
     core: Annotated[int | None, typer.Option(help="processor to run on; by default the last one allowed")] = None,
-    slots: Annotated[bool, typer.Option(help="also measure two slots on two cores")] = True,
+    speed: Annotated[bool, typer.Option(help="measure cost per sample")] = True,
+    slots: Annotated[bool, typer.Option(help="measure two slots on two cores")] = True,
+    pipeline: Annotated[bool, typer.Option(help="run the model's samples through the whole pipeline")] = True,
+    workers: Annotated[
+        list[int] | None, typer.Option(min=1, help="of the pipeline; 1 and 2 if empty; may be repeated")
+    ] = None,
     beside: Annotated[int, typer.Option("--busy", min=0, help="busy loops beside it: for verdicts, not for speed")] = 0,
     results: Annotated[Path, typer.Option(help="folder for the result file")] = HERE / "results",
 ) -> None:
@@ -66,14 +71,21 @@ def main(
             say=lambda text: console.print(text, style="dim", highlight=False),
             skipped=skipped,
         )
+        stored_here = pipeline and data.exists() and samples.exists()
+        replayed = _workloads(("model",), data, samples, skipped, repeat, subset, False) if stored_here else []
     except UserError as error:
         console.print(str(error), style="red", markup=False)
         raise typer.Exit(2) from None
     inputs = {"repeat": repeat, "subset": subset, "busy_loops": beside, "timeouts": timeouts}
     with busy(beside):
-        result = _result(run, slots, (data, samples, evalplus_data), inputs, load_before)
+        figures = {
+            "workloads": run.measured() if speed else [],
+            "slots": run.slots() if slots else {},
+            "pipeline": _pipeline(run, data, replayed, workers) if pipeline else {},
+        }
+    result = _result(run, figures, (data, samples, evalplus_data), inputs, load_before)
     show(result, console)
-    console.print(f"written to {_write(result, results)}", markup=False)
+    console.print(f"written to {file_result('execution', result, results)}", markup=False)
     raise typer.Exit(1 if run.failed else 0)
 
 
@@ -107,10 +119,25 @@ def _workloads(
     return found
 
 
+def _pipeline(run: Run, data: Path, workloads: Sequence[Workload], workers: Sequence[int] | None) -> dict[str, Any]:
+    """Measure the pipeline with the workers asked for, or with as many as there are processors, at most two."""
+    if not workloads:
+        run.skipped["pipeline"] = "there are no stored samples: --data and --samples name them"
+        return {}
+    num_cores = len(two_cores())
+    if num_cores < 2 and not workers:
+        run.skipped["pipeline, 2 workers"] = "two processors are needed; --workers 2 tries it on one"
+    return run.pipeline(data, workloads[0], workers or range(1, num_cores + 1))
+
+
 def _result(
-    run: Run, slots: bool, files: Sequence[Path], inputs: dict[str, Any], load_before: tuple[float, ...]
+    run: Run,
+    figures: dict[str, Any],
+    files: Sequence[Path],
+    inputs: dict[str, Any],
+    load_before: tuple[float, ...],
 ) -> dict[str, Any]:
-    """Measure, and put down all that is needed to understand and repeat it."""
+    """Put down all that is needed to understand and repeat a measurement."""
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": shlex.join(["python", "-m", "benchmarks_perf.execution", *sys.argv[1:]]),
@@ -123,20 +150,12 @@ def _result(
             "timeout_seconds": run.settings.timeout_seconds,
             "files": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.exists()},
         },
-        "workloads": run.measured(),
-        "slots": run.slots() if slots else None,
+        **figures,
+        "goals": judge(figures),
         "skipped": run.skipped,
         "failed": run.failed,
         "load_average": {"before": load_before, "after": os.getloadavg()},
     }
-
-
-def _write(result: dict[str, Any], folder: Path) -> Path:
-    """File the result under the processor's name and the day."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"execution-{slug(result['machine']['cpu'])}-{result['date'][:10]}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return path
 
 
 if __name__ == "__main__":

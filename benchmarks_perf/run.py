@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks_perf.measure import Measurement, measure, throughput
+from benchmarks_perf.pipeline import Replayed, replay
 from benchmarks_perf.session import DriverFailed
-from benchmarks_perf.subjects import BARE_FORK, HUMAN_EVAL, INSIDE, SUBJECTS, Settings, Subject
+from benchmarks_perf.subjects import AUTO, BARE_FORK, HUMAN_EVAL, INSIDE, SUBJECTS, Settings, Subject
 from benchmarks_perf.summary import spread, summarize
-from benchmarks_perf.workload import Workload
+from benchmarks_perf.workload import Workload, distinct
 from runners.errors import UserError
 
 Say = Callable[[str], None]
+SCALED = (INSIDE, AUTO)
+"""What is measured in two slots too."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,31 +56,70 @@ class Run:
         figures = summarize(taken, bases=(HUMAN_EVAL, BARE_FORK))
         return {"name": workload.name, "description": workload.description, "subjects": figures}
 
-    def slots(self) -> dict[str, Any] | None:
-        """Throughput of two slots on two cores against one, over the first workload; None where it was not measured."""
-        inside = next((subject for subject in self.subjects if subject.name == INSIDE), None)
-        cores = sorted(os.sched_getaffinity(0))[-2:]
-        if inside is None or len(cores) < 2:
-            self.skipped["two slots"] = "two processors and the executor 'inside' are needed"
-            return None
-        samples, taken = self.workloads[0].samples, []
-        try:
-            for number in range(self.rounds):
-                self.say(f"slots: round {number + 1} of {self.rounds}")
-                one, two = (
-                    throughput(inside, samples, self.settings, slots=slots, cores=set(cores)) for slots in (1, 2)
-                )
-                taken.append((one, two))
-        except DriverFailed as error:
-            self.failed["two slots"] = str(error)
-            return None
+    def slots(self) -> dict[str, Any]:
+        """Per executor, throughput of two slots on two cores against one, over the first workload."""
+        subjects = [subject for subject in self.subjects if subject.name in SCALED]
+        cores = two_cores()
+        if not subjects or len(cores) < 2:
+            self.skipped["two slots"] = f"two processors and one of {', '.join(SCALED)} are needed"
+            return {}
+        samples, taken = self.workloads[0].samples, {subject: list[tuple[float, float]]() for subject in subjects}
+        for number in range(self.rounds):
+            for subject in subjects:
+                self.say(f"slots: round {number + 1} of {self.rounds}, {subject.name}")
+                try:
+                    one, two = (throughput(subject, samples, self.settings, slots=n, cores=cores) for n in (1, 2))
+                    taken[subject].append((one, two))
+                except DriverFailed as error:
+                    self.failed[f"two slots, {subject.name}"] = str(error)
         return {
-            "subject": INSIDE,
-            "workload": self.workloads[0].name,
-            "one": spread([one for one, _ in taken]),
-            "two": spread([two for _, two in taken]),
-            "speedup": spread([two / one for one, two in taken]),
+            subject.name: {"workload": self.workloads[0].name, **_scaled(pairs)}
+            for subject, pairs in taken.items()
+            if pairs
         }
+
+    def pipeline(self, data: Path, workload: Workload, workers: Sequence[int]) -> dict[str, Any]:
+        """Per number of workers, `codeassay run` over stored samples against as many executors alone."""
+        executor = next(subject for subject in SUBJECTS if subject.name == AUTO)
+        samples, cores, found = distinct(workload.samples), two_cores(), dict[str, Any]()
+        for count in workers:
+            pairs: list[tuple[float, Replayed]] = []
+            try:
+                for number in range(self.rounds):
+                    self.say(f"pipeline: round {number + 1} of {self.rounds}, {count} workers")
+                    alone = throughput(executor, samples, self.settings, slots=count, cores=cores)
+                    pairs.append((alone, replay(samples, data, self.settings, workers=count, cores=cores)))
+            except DriverFailed as error:
+                self.failed[f"pipeline, {count} workers"] = str(error)
+                continue
+            found[str(count)] = _against_alone(pairs)
+        return found
+
+
+def two_cores() -> set[int]:
+    """The last two processors that we may use, or the only one."""
+    return set(sorted(os.sched_getaffinity(0))[-2:])
+
+
+def _scaled(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    return {
+        "one": spread([one for one, _ in pairs]),
+        "two": spread([two for _, two in pairs]),
+        "speedup": spread([two / one for one, two in pairs]),
+    }
+
+
+def _against_alone(pairs: Sequence[tuple[float, Replayed]]) -> dict[str, Any]:
+    return {
+        "num_samples": pairs[0][1].num_executed,
+        "alone": spread([alone for alone, _ in pairs]),
+        "pipeline": spread([run.samples_per_second for _, run in pairs]),
+        "ratio": spread([run.samples_per_second / alone for alone, run in pairs]),
+        "middle_ratio": spread([run.middle_per_second / alone for alone, run in pairs]),
+        "startup_seconds": spread([run.startup_seconds for _, run in pairs]),
+        "ending_seconds": spread([run.ending_seconds for _, run in pairs]),
+        "statuses": [run.statuses for _, run in pairs],
+    }
 
 
 def chosen(only: Sequence[str], settings: Settings, skipped: dict[str, str]) -> list[Subject]:

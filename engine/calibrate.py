@@ -1,43 +1,107 @@
-"""Find the problems that can be judged in split: those whose reference solution passes there."""
+"""Learn from reference solutions: which problems can be judged in split, what they need, and how fast this machine is.
+
+Each reference runs once in split on the driver; what was learned is kept. Executors run a few of them again and stretch
+their time limits where their node is slower than the driver was.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from actors.alone import open_alone
+from actors.judging import Calibration, ProblemKey, Runner, Yardstick, scaled
 from benchmarks.base import BaseBenchmark
 from benchmarks.benchmark import reference_completion
 from benchmarks.fetch import write_atomic
 from benchmarks.problem import Problem
+from runners.program import Program, Verdict
 from runners.sandbox import Sandbox
 
+_FORMAT = "2"
+"""Part of the key of what is kept; another number for another format."""
+_ROOM = 5
+"""References get this much more time than others, so that what they need is learned where the limit is too tight."""
+_NUM_YARDSTICKS = 5
+_LONGEST_YARDSTICK_SECONDS = 0.03
+"""Five of them keep the start of an executor below 0.2 s of CPU time."""
 
-def splittable_tasks(benchmark: BaseBenchmark[Any], sandbox: Sandbox, cache: Path) -> frozenset[str]:
-    """Task ids whose reference passes with tests and program in two processes; computed once, kept under `cache`.
+
+def calibrate(benchmarks: Mapping[str, BaseBenchmark[Any]], sandbox: Sandbox, cache: Path) -> Calibration:
+    """Run the references of all benchmarks, or read under `cache` what was learned before.
 
     Problems without a reference are left out, and so is everything where sandbox or benchmark have no `split`.
     """
-    if "split" not in sandbox.judges or not benchmark.splits:
-        return frozenset()
-    kept = cache / f"{benchmark.name}-{_key(benchmark, sandbox)}.json"
+    seconds: dict[ProblemKey, float] = {}
+    programs: dict[ProblemKey, tuple[Program, ...]] = {}
+    for label, benchmark in benchmarks.items():
+        if "split" not in sandbox.judges or not benchmark.splits:
+            continue
+        references = {p.task_id: _reference(benchmark, p) for p in benchmark.problems() if p.reference is not None}
+        learned = reference_seconds(benchmark.name, references, sandbox, cache)
+        keys = {(label, p.task_id, p.variant): p.task_id for p in benchmark.problems() if p.task_id in learned}
+        seconds |= {key: learned[task] for key, task in keys.items()}
+        programs |= {key: references[task] for key, task in keys.items()}
+    return Calibration(
+        splittable=frozenset(seconds),
+        reference_seconds=seconds,
+        yardsticks=choose_yardsticks(programs, seconds),
+        inside_first=frozenset(label for label, benchmark in benchmarks.items() if benchmark.times_calls),
+    )
+
+
+def _reference(benchmark: BaseBenchmark[Any], problem: Problem) -> tuple[Program, ...]:
+    completion = reference_completion(problem)
+    assert completion is not None
+    return tuple(replace(program, judge="split") for program in benchmark.programs(problem, completion))
+
+
+def reference_seconds(
+    name: str, references: Mapping[str, Sequence[Program]], sandbox: Sandbox, cache: Path
+) -> dict[str, float]:
+    """CPU seconds of the references that pass in split, by task_id; measured once, kept under `cache`.
+
+    Where the sandbox itself failed nothing is kept: the next run measures again.
+    """
+    kept = cache / f"{name}-{_key(references, sandbox)}.json"
     if kept.exists():
-        return frozenset(json.loads(kept.read_text()))
-    found = [problem.task_id for problem in benchmark.problems() if _passes(benchmark, problem, sandbox)]
-    write_atomic(kept, json.dumps(found).encode())
-    return frozenset(found)
+        stored: dict[str, float] = json.loads(kept.read_text())
+        return stored
+    runner = Runner(sandbox, open_alone())
+    verdicts = {task: [_run(runner, program) for program in programs] for task, programs in references.items()}
+    found = {
+        task: max(verdict.cpu_seconds for verdict in group)
+        for task, group in verdicts.items()
+        if group and all(verdict.passed for verdict in group)
+    }
+    if all(verdict.status.counts for group in verdicts.values() for verdict in group):
+        write_atomic(kept, json.dumps(found).encode())
+    return found
 
 
-def _key(benchmark: BaseBenchmark[Any], sandbox: Sandbox) -> str:
-    parts = [sandbox.toolchain(), *(problem.sha256() for problem in benchmark.problems())]
+def _key(references: Mapping[str, Sequence[Program]], sandbox: Sandbox) -> str:
+    parts = [_FORMAT, sandbox.toolchain()]
+    parts += [f"{task} {program.sha256()}" for task, programs in references.items() for program in programs]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
-def _passes(benchmark: BaseBenchmark[Any], problem: Problem, sandbox: Sandbox) -> bool:
-    reference = reference_completion(problem)
-    if reference is None:
-        return False
-    programs = benchmark.programs(problem, reference)
-    return all(sandbox.run(replace(program, judge="split")).passed for program in programs)
+def _run(runner: Runner, program: Program) -> Verdict:
+    return runner.run(replace(program, limits=scaled(program.limits, _ROOM))).verdict
+
+
+def choose_yardsticks(
+    programs: Mapping[ProblemKey, Sequence[Program]], seconds: Mapping[ProblemKey, float]
+) -> tuple[Yardstick, ...]:
+    """The references of middling cost that are short, are one program, and need no numpy (whose jail starts slowly)."""
+    candidates = [
+        Yardstick(program=programs[key][0], cpu_seconds=seconds[key])
+        for key in sorted(seconds, key=lambda key: (seconds[key], key))
+        if len(programs[key]) == 1 and 0 < seconds[key] <= _LONGEST_YARDSTICK_SECONDS
+    ]
+    plain = [y for y in candidates if not any("numpy" in text for text in (y.program.source, *y.program.tests))]
+    start = max(0, (len(plain) - _NUM_YARDSTICKS) // 2)
+    return tuple(plain[start : start + _NUM_YARDSTICKS])

@@ -40,8 +40,11 @@ def run(
     max_tokens: Annotated[int | None, typer.Option(help="Token limit per completion.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of generation.")] = None,
     step: Annotated[int | None, typer.Option(help="Training step, where the model's name does not tell it.")] = None,
-    isolation: Annotated[str | None, typer.Option(help="auto, full, rootless or none.")] = None,
+    isolation: Annotated[str | None, typer.Option(help="auto, full, rootless, restricted or none.")] = None,
     judge: Annotated[str | None, typer.Option(help="auto, inside or split: where tests run.")] = None,
+    cache: Annotated[
+        bool | None, typer.Option("--cache/--no-cache", help="Serve programs that were judged before from disk.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="The run directory; runs/<model>/<suite>-<id> if empty.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any key: --set generation.top_p=0.9")] = None,
     as_json: JsonFlag = False,
@@ -60,6 +63,7 @@ def run(
         "report.k": _ks(k),
         "execution.isolation": isolation,
         "execution.judge": judge,
+        "execution.cache": cache,
         "output": str(output) if output else None,
     }
     config = load_config(targets, flags, settings or [], data)

@@ -84,20 +84,28 @@ class GenerationConfig(Section):
 class ExecutionConfig(Section):
     """How programs are run."""
 
-    isolation: Literal["auto", "full", "rootless", "none"] = Field(
+    isolation: Literal["auto", "full", "rootless", "restricted", "none"] = Field(
         "auto",
-        description="`auto` is the strongest this machine gives, at least `rootless`; `none`: trusted programs only.",
+        description="`auto` is the strongest this machine gives, at least `rootless`. By name only: `restricted` (no "
+        "namespaces) and `none` (no protection: trusted programs only).",
     )
     judge: Literal["auto", "inside", "split"] = Field(
         "auto",
         description="Where tests run: `inside` the program's process (can be forged), in one of their own (`split`), "
         "or `auto`: inside first, passes confirmed in split where the reference passes there.",
     )
+    cache: bool = Field(
+        True, description="Keep verdicts on disk and serve repeated programs from there, in this and in later runs."
+    )
     workers: Count | Literal["auto"] = Field(
         "auto", description="Execution actors; `auto` is one per CPU of the cluster."
     )
     cpus: int | None = Field(None, description="CPUs of a cluster that is started on this machine; all if empty.", ge=1)
-    cpu_seconds: float | None = Field(None, description="CPU limit per program; the benchmark's own if empty.", gt=0)
+    cpu_seconds: float | None = Field(
+        None,
+        description="CPU limit per program; if empty the benchmark's own, at least 5 times what the reference needs.",
+        gt=0,
+    )
     wall_seconds: float | None = Field(None, description="Wall limit per program, a safety net.", gt=0)
     memory_bytes: int | None = Field(None, description="Memory limit per program.", ge=16 << 20)
     stall_seconds: float = Field(

@@ -24,7 +24,7 @@ from engine.places import cache_root, runs_root
 from engine.tracking_files import redact
 from engine.tracking_places import check_tracking, default_tracking_uri
 from runners.errors import UserError
-from runners.isolation import probe
+from runners.isolation import Probe, probe, probe_restricted
 from runners.program import Status, Verdict
 from runners.sandbox import Sandbox, open_sandbox
 from runners.toolchain import python_toolchain
@@ -47,20 +47,35 @@ class Finding:
 
 def check_machine() -> list[Finding]:
     """Isolation, toolchains, Ray, GPUs, vLLM, MLflow."""
-    return [_isolation(), _cgroups(), _python(), _ray(), _torch(), _cuda(), _vllm(), _mlflow(), _runs()]
-
-
-def _isolation() -> Finding:
     found = probe()
+    return [
+        _isolation(found),
+        _cgroups(found),
+        _restricted(),
+        _python(),
+        _ray(),
+        _torch(),
+        _cuda(),
+        _vllm(),
+        _mlflow(),
+        _runs(),
+    ]
+
+
+def _isolation(found: Probe) -> Finding:
     why = "; ".join(found.failures)
     if found.level is None:
         return Finding(name="isolation", ok=False, detail=f"none: {why}")
     return Finding(name="isolation", ok=True, detail=found.level + (f" (not stronger: {why})" if why else ""))
 
 
-def _cgroups() -> Finding:
-    found = probe()
+def _cgroups(found: Probe) -> Finding:
     return Finding(name="control groups", ok=found.level == "full", detail=found.groups, needed=False)
+
+
+def _restricted() -> Finding:
+    found = probe_restricted()
+    return Finding(name="restricted", ok=found.available, detail=found.detail, needed=False)
 
 
 def _python() -> Finding:

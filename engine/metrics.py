@@ -249,6 +249,8 @@ def _flat_usage(usage: Usage) -> dict[str, float]:
         "cpu_seconds",
         "wall_seconds",
         "peak_memory_bytes",
+        "num_flaky",
+        "num_passed_inside",
     )
     return {name: float(getattr(usage, name)) for name in names if getattr(usage, name) is not None}
 

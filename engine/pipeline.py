@@ -29,7 +29,7 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext
 
 from actors.generator import Sampling
-from actors.judging import Policy, ProblemKey
+from actors.judging import Calibration, Policy
 from actors.models import GeneratorOptions, ModelSpec
 from actors.parts import STOP_FILE
 from actors.replay_generator import ReplayFile
@@ -68,8 +68,10 @@ class Work:
     benchmarks: Mapping[str, Benchmark]
     isolation: str
     judge: Policy
-    splittable: frozenset[ProblemKey]
+    calibration: Calibration
     limits: Mapping[str, float]
+    verdicts: Path | None
+    """Directory of the verdict cache; None runs every program."""
     workers: int | str
     replicas: int | str
     stall_seconds: float
@@ -92,7 +94,7 @@ def _stream(work: Work) -> Iterator[list[str]]:
     """Statuses of finished samples, batch by batch."""
     num_workers = _num_workers(work.workers)
     shared_model = ray.put((work.spec, work.options, work.references, work.stored))
-    shared_benchmarks = ray.put((dict(work.benchmarks), work.splittable))
+    shared_benchmarks = ray.put((dict(work.benchmarks), work.calibration))
     replicas, gpus = _replicas(work)
     run_dir = str(work.run_dir.resolve())
     done = (
@@ -114,6 +116,7 @@ def _stream(work: Work) -> Iterator[list[str]]:
                 work.isolation,
                 dict(work.limits),
                 work.judge,
+                str(work.verdicts) if work.verdicts else None,
             ),
             compute=ActorPoolStrategy(size=num_workers),
             batch_size=None,

@@ -26,7 +26,7 @@ def in_ray_job() -> bool:
 
 
 def cache_root() -> Path:
-    """Where fetched benchmark files and expected outputs are kept: CODEASSAY_CACHE, else under ~/.cache."""
+    """Where fetched files, expected outputs and verdicts are kept: CODEASSAY_CACHE, else under ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("CODEASSAY_CACHE") or Path(base) / "codeassay").expanduser()
 

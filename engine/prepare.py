@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.generator import Sampling
-from actors.judging import ProblemKey
+from actors.judging import Calibration
 from actors.model_digest import model_digest
 from actors.models import ModelSpec, parse_model
 from actors.replay_generator import ReplayFile
@@ -18,7 +18,7 @@ from benchmarks.base import BaseBenchmark
 from benchmarks.benchmark import reference_completion
 from benchmarks.problem import Completion, PromptForm
 from benchmarks.registry import check_options, load_benchmark
-from engine.calibrate import splittable_tasks
+from engine.calibrate import calibrate
 from engine.config import RunConfig
 from engine.identity import Identity
 from engine.places import cache_root
@@ -48,8 +48,8 @@ class Prepared:
     ks: tuple[int, ...]
     isolation: str
     """The level that this machine gave for what was asked."""
-    splittable: frozenset[ProblemKey]
-    """Problems that can be judged in split."""
+    calibration: Calibration
+    """What the reference solutions told: which problems can be judged in split, and what they need."""
     identity: Identity
 
 
@@ -71,7 +71,7 @@ def prepare(config: RunConfig) -> Prepared:
     form = _form(spec, config)
     if spec.kind == "openai":
         _check_endpoint(spec, config, form)
-    isolation, splittable = _sandbox_facts(config, benchmarks)
+    isolation, calibration = _sandbox_facts(config, benchmarks)
     sampling = _sampling(config, n, spec)
     return Prepared(
         config=config,
@@ -86,7 +86,7 @@ def prepare(config: RunConfig) -> Prepared:
         n=n,
         ks=ks,
         isolation=isolation,
-        splittable=splittable,
+        calibration=calibration,
         identity=_identity(config, benchmarks, digest, sampling, form, n),
     )
 
@@ -197,8 +197,8 @@ def _check_endpoint(spec: ModelSpec, config: RunConfig, form: PromptForm) -> Non
     asyncio.run(check())
 
 
-def _sandbox_facts(config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) -> tuple[str, frozenset[ProblemKey]]:
-    """The level of isolation and the splittable problems; opens a sandbox once, computes what benchmarks need."""
+def _sandbox_facts(config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) -> tuple[str, Calibration]:
+    """The level of isolation and the calibration; opens a sandbox once, computes what benchmarks need."""
     execution = config.execution
     sandbox = open_sandbox(execution.isolation)
     try:
@@ -207,14 +207,11 @@ def _sandbox_facts(config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) ->
             raise UserError(
                 f"execution.judge: isolation {sandbox.isolation} has no '{execution.judge}'; it has {known}."
             )
-        splittable: set[ProblemKey] = set()
-        for label, benchmark in benchmarks.items():
+        for benchmark in benchmarks.values():
             benchmark.prepare(sandbox, cache_root() / "expected")
-            tasks = splittable_tasks(benchmark, sandbox, cache_root() / "judges") if execution.judge == "auto" else ()
-            splittable |= {(label, p.task_id, p.variant) for p in benchmark.problems() if p.task_id in tasks}
+        return sandbox.isolation, calibrate(benchmarks, sandbox, cache_root() / "judges")
     finally:
         sandbox.close()
-    return sandbox.isolation, frozenset(splittable)
 
 
 def _sampling(config: RunConfig, n: int, spec: ModelSpec) -> Sampling:

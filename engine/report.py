@@ -163,15 +163,36 @@ def _trust(run: RunSummary) -> list[Table]:
     weak = ({run.isolation} | set(usage.isolations)) - TRUSTED_ISOLATIONS
     lines = [
         _line("isolation", Text(_levels(usage.isolations) or run.isolation, "yellow" if weak else "")),
-        _line("judge", Text(_levels(usage.judges) or "none", "yellow" if "inside" in usage.judges else "")),
+        _line("judge", Text(_levels(usage.judges) or "none")),
+        *_passes(run.metrics),
         _line("infra errors", Text(_of(overall.num_infra_errors, planned), infra_style)),
         _line("truncated", Text(_of(usage.num_truncated, usage.num_generated))),
         _line("duplicates", Text(_of(usage.num_duplicates, usage.num_programs))),
     ]
+    if usage.num_cached:
+        known = _of(usage.num_cached, usage.num_programs - usage.num_duplicates)
+        lines.append(_line("from the cache", Text(f"{known} programs were judged before and did not run")))
+    if usage.num_flaky:
+        text = f"{usage.num_flaky:,} ran out of time beside other programs and not when run again alone"
+        lines.append(_line("flaky timeouts", Text(text, "yellow")))
     if overall.num_problems_short:
         short = f"{_of(overall.num_problems_short, overall.num_problems)} problems have fewer than {run.metrics.ks[-1]}"
         lines.append(_line("short", Text(f"{short} samples that count", "yellow")))
     return lines
+
+
+def _passes(metrics: Metrics) -> list[Table]:
+    """How many passes a program could have forged; nothing where no program passed."""
+    inside, split = metrics.overall.usage.num_passed_inside, metrics.overall.usage.num_passed_split
+    if not inside + split:
+        return []
+    if not inside:
+        return [_line("passes", f"all {split:,} confirmed in split, out of the program's reach")]
+    count = _of(inside, inside + split) if split else f"all {inside:,}"
+    where = {name: benchmark.usage.num_passed_inside for name, benchmark in metrics.benchmarks.items()}
+    names = ", ".join(f"{name} {number:,}" for name, number in where.items() if number) if len(where) > 1 else ""
+    text = f"{count} judged inside only, where a program could forge them" + (f" ({names})" if names else "")
+    return [_line("passes", Text(text, "yellow"))]
 
 
 def _table(first: str) -> Table:

@@ -14,11 +14,12 @@ from typing import Any
 
 from rich.console import Console
 
+from actors.execute import NODES
 from engine.config import RunConfig
 from engine.environment import describe_environment
 from engine.metrics import Metrics, compute_metrics
 from engine.pipeline import Work, connect, run_pipeline
-from engine.places import runs_root
+from engine.places import cache_root, runs_root
 from engine.plan import Plan, make_plan
 from engine.prepare import Prepared, prepare
 from engine.progress import Progress
@@ -135,8 +136,9 @@ def _execute(prepared: Prepared, plan: Plan, run_dir: Path, console: Console) ->
         benchmarks=prepared.benchmarks,
         isolation=config.execution.isolation if config.execution.isolation != "auto" else prepared.isolation,
         judge=config.execution.judge,
-        splittable=prepared.splittable,
+        calibration=prepared.calibration,
         limits=config.execution.limits(),
+        verdicts=(cache_root() / "verdicts").absolute() if config.execution.cache else None,
         workers=config.execution.workers,
         replicas=config.model.replicas,
         stall_seconds=config.execution.stall_seconds,
@@ -154,8 +156,18 @@ def _close(store: Store, prepared: Prepared, plan: Plan, *, drained: bool) -> Ou
     is_cut_short = not drained and Status.MISSING in metrics.overall.statuses
     status = "complete" if _is_complete(metrics) and not is_cut_short else "incomplete"
     run = read_run(store.directory) or {}
-    store.write_json(RUN_FILE, {**run, "status": status, "finished_at": time.time()})
+    nodes = _time_limit_factors(store.directory)
+    store.write_json(RUN_FILE, {**run, "status": status, "finished_at": time.time(), "time_limit_factors": nodes})
     return Outcome(run_dir=store.directory, status=status, metrics=metrics)
+
+
+def _time_limit_factors(run_dir: Path) -> dict[str, float]:
+    """By what each node's time limits were multiplied: the largest that any of its executors measured."""
+    factors: dict[str, float] = {}
+    for path in sorted((run_dir / NODES).glob("*.json")):
+        told = json.loads(path.read_text())
+        factors[told["node"]] = max(told["time_limit_factor"], factors.get(told["node"], 1.0))
+    return factors
 
 
 def metrics_of(

@@ -17,7 +17,7 @@ from engine.statistics import FloatArray, pass_at_k
 from engine.usage import USAGE_COLUMNS, IntArray, codes_of, count_values, total_counts
 from runners.program import OURS, Status
 
-METRIC_COLUMNS = ("benchmark", "task_id", "variant", "sample_index", "status", "scores", *USAGE_COLUMNS)
+METRIC_COLUMNS = ("benchmark", "task_id", "variant", "sample_index", "scores", *USAGE_COLUMNS)
 """All that metrics are computed from: no text, so a run's rows fit in memory whatever its completions weigh."""
 
 

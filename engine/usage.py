@@ -11,12 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from actors.samples import CACHED, FLAKY
 from engine.statistics import FloatArray
+from runners.program import Status
 
 IntArray = NDArray[np.int64]
 Number = TypeVar("Number", int, float)
 
 USAGE_COLUMNS = (
+    "status",
     "finish_reason",
     "prompt_tokens",
     "completion_tokens",
@@ -41,9 +44,9 @@ class Usage:
     generation_seconds: float | None = None
     """Wall time of the slowest request of each problem, summed; requests overlap, so this is no GPU time."""
     cpu_seconds: float = 0.0
-    """CPU time of the programs, identical programs of a problem once."""
+    """CPU time of the programs that ran, identical programs of a problem once."""
     wall_seconds: float = 0.0
-    """Wall time of the programs, identical programs of a problem once."""
+    """Wall time of the programs that ran, identical programs of a problem once."""
     peak_memory_bytes: int | None = None
     """Largest peak of any program; None if no row tells."""
     num_generated: int = 0
@@ -54,6 +57,14 @@ class Usage:
     """Samples that hold a program."""
     num_duplicates: int = 0
     """Programs identical to an earlier one of the same problem."""
+    num_cached: int = 0
+    """Different programs of a problem whose verdict is an earlier run's: they did not run."""
+    num_flaky: int = 0
+    """Different programs of a problem that ran into their time limit, and run again alone did not."""
+    num_passed_split: int = 0
+    """Samples that passed tests in a process of their own."""
+    num_passed_inside: int = 0
+    """Samples that passed tests in the program's process, which a program could forge."""
     judges: dict[str, int] = field(default_factory=dict)
     """Samples per kind of judge (`split`, `inside`)."""
     isolations: dict[str, int] = field(default_factory=dict)
@@ -80,7 +91,11 @@ def usage_of(rows: pa.Table, problem_R: IntArray, num_problems: int) -> Usage:
     """
     finish = rows["finish_reason"]
     has_program_R = _flags(pc.not_equal(rows["program_sha256"], ""))
-    first = _first_of_each_program(rows["program_sha256"], problem_R, has_program_R)
+    num_different = _first_of_each_program(rows["program_sha256"], problem_R, has_program_R).size
+    ran_R = has_program_R & ~_says(rows, CACHED)
+    first = _first_of_each_program(rows["program_sha256"], problem_R, ran_R)
+    flaky = _first_of_each_program(rows["program_sha256"], problem_R, has_program_R & _says(rows, FLAKY))
+    passed = count_values(_judges(rows.filter(pc.equal(rows["status"], Status.PASSED.value))))
     completion_tokens, peak = pc.sum(rows["completion_tokens"]).as_py(), pc.max(rows["peak_memory_bytes"]).as_py()
     prompt_tokens = _sum_of_maxima(rows["prompt_tokens"], problem_R, num_problems)
     return Usage(
@@ -93,8 +108,12 @@ def usage_of(rows: pa.Table, problem_R: IntArray, num_problems: int) -> Usage:
         num_generated=_count(pc.not_equal(finish, "error")),
         num_truncated=_count(pc.equal(finish, "length")),
         num_programs=int(has_program_R.sum()),
-        num_duplicates=int(has_program_R.sum()) - first.size,
-        judges=count_values(rows["judge"]),
+        num_duplicates=int(has_program_R.sum()) - num_different,
+        num_cached=num_different - first.size,
+        num_flaky=flaky.size,
+        num_passed_split=passed.get("split", 0),
+        num_passed_inside=passed.get("inside", 0),
+        judges=count_values(_judges(rows)),
         isolations=count_values(rows["isolation"]),
     )
 
@@ -113,6 +132,10 @@ def total_usage(usages: Iterable[Usage]) -> Usage:
         num_truncated=sum(part.num_truncated for part in parts),
         num_programs=sum(part.num_programs for part in parts),
         num_duplicates=sum(part.num_duplicates for part in parts),
+        num_cached=sum(part.num_cached for part in parts),
+        num_flaky=sum(part.num_flaky for part in parts),
+        num_passed_split=sum(part.num_passed_split for part in parts),
+        num_passed_inside=sum(part.num_passed_inside for part in parts),
         judges=total_counts(part.judges for part in parts),
         isolations=total_counts(part.isolations for part in parts),
     )
@@ -137,6 +160,15 @@ def codes_of(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
     """Each row's value as a number, shape (R,), and the values; numbers follow the order of first appearance."""
     encoded = column.combine_chunks().dictionary_encode()
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist()
+
+
+def _judges(rows: pa.Table) -> pa.ChunkedArray:
+    """Where tests ran, without what else `actors.samples.judge_text` says."""
+    return pc.replace_substring_regex(rows["judge"], " .*", "")
+
+
+def _says(rows: pa.Table, word: str) -> NDArray[np.bool_]:
+    return _flags(pc.match_substring(rows["judge"], f" {word}"))
 
 
 def _first_of_each_program(sha256: pa.ChunkedArray, problem_R: IntArray, has_program_R: NDArray[np.bool_]) -> IntArray:

@@ -89,8 +89,8 @@ class Group:
     def cpu_seconds(self) -> float:
         """CPU time of the group so far."""
         if self._version == 1:
-            return int(_read(self._cpu / "cpuacct.usage")) / 1e9
-        return _field(self._cpu / "cpu.stat", "usage_usec") / 1e6
+            return int(self._read(self._cpu, "cpuacct.usage")) / 1e9
+        return _field(self._read(self._cpu, "cpu.stat"), "usage_usec") / 1e6
 
     def usage(self) -> Usage:
         """What the group used until now."""
@@ -99,15 +99,19 @@ class Group:
         )
 
     def _peak(self) -> int | None:
-        file = self._memory / ("memory.max_usage_in_bytes" if self._version == 1 else "memory.peak")
         try:
-            return int(_read(file))
+            return int(self._read(self._memory, "memory.max_usage_in_bytes" if self._version == 1 else "memory.peak"))
         except FileNotFoundError:
             return None
 
     def _num_kills(self) -> int:
         """Processes of the group that the kernel killed for its memory."""
-        return _field(self._memory / ("memory.oom_control" if self._version == 1 else "memory.events"), "oom_kill")
+        file = "memory.oom_control" if self._version == 1 else "memory.events"
+        return _field(self._read(self._memory, file), "oom_kill")
+
+    def _read(self, directory: Path, name: str) -> bytes:
+        """A file of the group."""
+        return _read(directory / name)
 
     def remove(self) -> bool:
         """Kill what is left, remove the group; whether processes had been left.
@@ -119,7 +123,7 @@ class Group:
 
 
 class SlotGroup(Group):
-    """A control group that serves one program after the other."""
+    """A control group that serves one program after the other; its files stay open, since each is read per program."""
 
     def __init__(self, parents: GroupParents) -> None:
         """Make the group without limits; `begin` sets them.
@@ -129,47 +133,71 @@ class SlotGroup(Group):
         """
         super().__init__(parents, memory_bytes=_NO_LIMIT, processes=_MANY_PROCESSES)
         self._limits = (_NO_LIMIT, _MANY_PROCESSES)
-        self._cpu_before, self._kills_before = 0.0, 0
-        self._own_bytes = self._bytes_before = 0
+        self._files: dict[str, int] = {}
+        self._cpu_before, self._cpu_now = 0.0, 0.0
+        self._kills_before = self._kills_now = 0
+        self._own_bytes = self._bytes_now = self._own_processes = 0
+
+    def _file(self, directory: Path, name: str, flags: int = os.O_RDONLY) -> int:
+        descriptor = self._files.get(name)
+        if descriptor is None:
+            descriptor = self._files[name] = os.open(directory / name, flags | os.O_CLOEXEC)
+        return descriptor
+
+    def _read(self, directory: Path, name: str) -> bytes:
+        return os.pread(self._file(directory, name), 1 << 12, 0)
+
+    def remove(self) -> bool:
+        """Close the files, kill what is left, remove the group; whether processes had been left.
+
+        Raises:
+            OSError: processes do not die.
+        """
+        for descriptor in self._files.values():
+            os.close(descriptor)
+        self._files.clear()
+        return super().remove()
 
     def settle(self) -> None:
         """Take what the group holds now as what the jail itself needs, apart from any program."""
-        self._own_bytes = self._memory_now()
+        self._own_bytes = self._bytes_now = self._memory_now()
+        self._own_processes = self._num_processes()
+        self._cpu_now, self._kills_now = super().cpu_seconds(), self._num_kills()
 
-    def has_grown(self) -> bool:
-        """Whether the group, with no program in it, holds much more than when it settled."""
-        return self._memory_now() > self._own_bytes + _GROWTH_BYTES
+    def is_clean(self) -> bool:
+        """Whether the group, with no program in it, holds no process and little more memory than when it settled."""
+        self._bytes_now = self._memory_now()
+        return self._num_processes() <= self._own_processes and self._bytes_now <= self._own_bytes + _GROWTH_BYTES
 
     def _memory_now(self) -> int:
-        file = "memory.usage_in_bytes" if self._version == 1 else "memory.current"
-        return int(_read(self._memory / file))
+        return int(self._read(self._memory, "memory.usage_in_bytes" if self._version == 1 else "memory.current"))
+
+    def _num_processes(self) -> int:
+        return int(self._read(self._pids, "pids.current"))
 
     def begin(self, *, memory_bytes: int, processes: int) -> None:
-        """Set the limits of the next program and count from here."""
+        """Set the limits of the next program and count from here, which is where the last one ended."""
         memory_bytes += self._own_bytes
         if (memory_bytes, processes) != self._limits:
             self._set_limits(memory_bytes, processes)
             self._limits = (memory_bytes, processes)
         if self._version == 1:
-            (self._memory / "memory.max_usage_in_bytes").write_text("0")
-        self._bytes_before = min(self._own_bytes, self._memory_now())
-        self._cpu_before, self._kills_before = super().cpu_seconds(), self._num_kills()
+            os.pwrite(self._file(self._memory, "memory.max_usage_in_bytes", os.O_RDWR), b"0", 0)
+        self._cpu_before, self._kills_before = self._cpu_now, self._kills_now
 
     def cpu_seconds(self) -> float:
         """CPU time of the group since `begin`."""
-        return super().cpu_seconds() - self._cpu_before
+        self._cpu_now = super().cpu_seconds()
+        return self._cpu_now - self._cpu_before
 
     def usage(self) -> Usage:
         """What the group used since `begin`; before kernel 6.12 the peak of a v2 group is that of all its programs."""
+        self._kills_now = self._num_kills()
         return Usage(
             cpu_seconds=self.cpu_seconds(),
-            peak_memory_bytes=max(0, (self._peak() or 0) - self._bytes_before),
-            out_of_memory=self._num_kills() > self._kills_before,
+            peak_memory_bytes=max(0, (self._peak() or 0) - min(self._own_bytes, self._bytes_now)),
+            out_of_memory=self._kills_now > self._kills_before,
         )
-
-    def num_processes(self) -> int:
-        """Processes in the group now."""
-        return len(_processes(self._memory))
 
 
 def remove_stale(parents: GroupParents) -> list[Path]:
@@ -232,9 +260,9 @@ def _removed(directory: Path) -> bool:
     return True
 
 
-def _field(file: Path, name: str) -> int:
-    """The number behind a name in a `name number` file; 0 if it is not there (older kernels)."""
-    for line in _read(file).splitlines():
+def _field(text: bytes, name: str) -> int:
+    """The number behind a name in lines of `name number`; 0 if it is not there (older kernels)."""
+    for line in text.splitlines():
         key, _, value = line.partition(b" ")
         if key == name.encode():
             return int(value)

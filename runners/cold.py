@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from runners.channel import Channel
 from runners.program import Program
-from runners.supervise import Ending, Evidence, watch
+from runners.supervise import Ending, Evidence, Idle, watch
 
 _STOP_SECONDS = 10.0
 """How long a jail that was told to stop may take to kill and reap its program before it is killed itself."""
@@ -26,6 +26,7 @@ def supervise(
     log_fd_flag: bool = False,
     cwd: str | None = None,
     tree_cpu_seconds: Callable[[], float] | None = None,
+    idle: Idle | None = None,
     stop_signal: signal.Signals = signal.SIGKILL,
 ) -> Evidence:
     """Run `argv` with the harness's socket number in place of `{fd}` (and `{log}`) and return the evidence.
@@ -37,6 +38,7 @@ def supervise(
         log_fd_flag: whether `argv` takes a descriptor for the jail's own log.
         cwd: working directory of the started process; None for ours.
         tree_cpu_seconds: CPU time of the whole tree so far; None where only rlimits bound it.
+        idle: see `runners.sandbox.Sandbox.run`.
         stop_signal: SIGTERM for a jail that kills and reaps its program when told to, SIGKILL for a bare process.
 
     Raises:
@@ -46,11 +48,13 @@ def supervise(
     with ours:
         with theirs:
             started = ColdProcess(argv, theirs, environment, log_fd_flag=log_fd_flag, cwd=cwd, stop_signal=stop_signal)
-        return watch(started, Channel(ours), program, tree_cpu_seconds=tree_cpu_seconds)
+        return watch(started, Channel(ours), program, tree_cpu_seconds=tree_cpu_seconds, idle=idle)
 
 
 class ColdProcess:
     """One started process with its output pipes, its log and its pidfd; see `runners.supervise.Jailed`."""
+
+    announces = True
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runners.cgroup import Usage
+from runners.harness.zygote_protocol import PROGRAM_ENDED
 from runners.program import Limits, Status, Verdict
 from runners.supervise import Evidence
 
@@ -65,7 +66,16 @@ def _status(evidence: Evidence, limits: Limits, cpu_seconds: float, *, out_of_me
         return Status.TIMEOUT, f"more than {limits.cpu_seconds:g} s of CPU time"
     if evidence.stopped_for == "wall":
         return Status.TIMEOUT, f"more than {limits.wall_seconds:g} s of wall time ({cpu_seconds:.1f} s of CPU time)"
+    if evidence.stopped_for == "" and cpu_seconds > limits.cpu_seconds / 2 and _was_killed(evidence):
+        return Status.TIMEOUT, f"killed at the kernel's own limit of CPU time ({cpu_seconds:.1f} s used)"
     return _ended(evidence)
+
+
+def _was_killed(evidence: Evidence) -> bool:
+    """Whether the program died of SIGKILL and nothing is told of it but that."""
+    told = [evidence.load or {}, *evidence.results]
+    failures = [message for message in told if "error" in message and message["error"] != PROGRAM_ENDED]
+    return not failures and signal.SIGKILL in (_signal(evidence.exit_status), _signal(evidence.program_status))
 
 
 def _never_started(evidence: Evidence) -> tuple[Status, str]:

@@ -16,7 +16,7 @@ from runners.cgroup import Group, GroupParents, remove_stale
 from runners.cold import supervise
 from runners.judge import verdict_of
 from runners.program import MEBIBYTE, Limits, Program, Status, Verdict
-from runners.supervise import cpu_rlimit
+from runners.supervise import Idle, cpu_rlimit
 from runners.toolchain import HARNESS, POLICY, PythonToolchain, python_toolchain
 
 _INSIDE_UID = 1000
@@ -55,7 +55,7 @@ class NsjailSandbox:
         """Interpreter, packages, harness and policy that verdicts depend on."""
         return self._python.fingerprint
 
-    def run(self, program: Program) -> Verdict:
+    def run(self, program: Program, idle: Idle | None = None) -> Verdict:
         """Run one program in its own jail; see `runners.sandbox.Sandbox`."""
         try:
             group = self._new_group(program.limits)
@@ -63,7 +63,7 @@ class NsjailSandbox:
             return self._failed(f"no control group: {error}")
         try:
             with group or contextlib.nullcontext():
-                return self._run_in(group, program)
+                return self._run_in(group, program, idle)
         except OSError as error:
             return self._failed(f"the jail cannot be started or ended: {error}")
 
@@ -76,7 +76,7 @@ class NsjailSandbox:
         extra = 4  # nsjail itself and the shell that enters the group
         return Group(self._groups, memory_bytes=limits.memory_bytes, processes=limits.processes + extra)
 
-    def _run_in(self, group: Group | None, program: Program) -> Verdict:
+    def _run_in(self, group: Group | None, program: Program, idle: Idle | None) -> Verdict:
         argv = self.argv(program.limits)
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
         if group is not None:
@@ -87,6 +87,7 @@ class NsjailSandbox:
             environment=environment,
             log_fd_flag=True,
             tree_cpu_seconds=group.cpu_seconds if group is not None else None,
+            idle=idle,
             stop_signal=signal.SIGTERM,
         )
         usage = group.usage() if group is not None else None

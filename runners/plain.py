@@ -11,7 +11,7 @@ import tempfile
 from runners.cold import supervise
 from runners.judge import verdict_of
 from runners.program import Limits, Program, Status, Verdict
-from runners.supervise import cpu_rlimit
+from runners.supervise import Idle, cpu_rlimit
 from runners.toolchain import HARNESS, python_toolchain
 
 _LIMIT_AND_RUN = (
@@ -32,7 +32,7 @@ class PlainSandbox:
         """Interpreter, packages and harness that verdicts depend on."""
         return python_toolchain().fingerprint
 
-    def run(self, program: Program) -> Verdict:
+    def run(self, program: Program, idle: Idle | None = None) -> Verdict:
         """Run one program; see `runners.sandbox.Sandbox`."""
         directory = tempfile.mkdtemp(prefix="codeassay-")
         try:
@@ -42,6 +42,7 @@ class PlainSandbox:
                 program,
                 environment=environment,
                 cwd=directory,
+                idle=idle,
             )
         except OSError as error:
             return Verdict(status=Status.SANDBOX_ERROR, isolation=self.isolation, error=f"cannot be started: {error}")

@@ -88,6 +88,17 @@ def parse_policy(text: str, *, machine: str) -> Policy:
     return _Parser(text, MACHINES[machine]).policy()
 
 
+def tightened(base: Policy, *others: Policy) -> Policy:
+    """A policy with the rules of others before its own, the first of them first; its default stays."""
+    rules: dict[int, list[Rule]] = {}
+    for policy in (*others, base):
+        for number, more in policy.rules.items():
+            known = rules.setdefault(number, [])
+            if not known or known[-1].any_of:  # else a rule that always applies has decided
+                known.extend(more)
+    return Policy(default=base.default, rules={number: tuple(chosen) for number, chosen in rules.items()})
+
+
 @dataclass(frozen=True, slots=True)
 class _Token:
     kind: str

@@ -5,18 +5,29 @@ from __future__ import annotations
 from typing import Protocol
 
 from runners.program import Program, Verdict
+from runners.supervise import Idle
 
 
 class Sandbox(Protocol):
-    """Runs untrusted programs, one at a time per instance; one contract suite holds for all implementations."""
+    """Runs untrusted programs; one contract suite holds for all implementations.
+
+    `run` may be called from several threads at once, which is of use only while programs sleep: the machine is judged
+    by one program per processor.
+    """
 
     judges: frozenset[str]
     """Which `Program.judge` it can run: `inside`, and `split` where it has two processes for one program."""
     isolation: str
     """`full`, `rootless`, `restricted` or `none`."""
 
-    def run(self, program: Program) -> Verdict:
-        """Run one program to its verdict. Faults of the program are statuses; faults of ours are SANDBOX_ERROR."""
+    def run(self, program: Program, idle: Idle | None = None) -> Verdict:
+        """Run one program to its verdict. Faults of the program are statuses; faults of ours are SANDBOX_ERROR.
+
+        Args:
+            program: what to run.
+            idle: called now and then, in the calling thread, while the program lives and uses next to no CPU time;
+                never where the CPU time of its whole tree is unknown (levels without control groups).
+        """
         ...
 
     def toolchain(self) -> str:

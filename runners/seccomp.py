@@ -32,7 +32,15 @@ def compile_policy(text: str, *, machine: str) -> bytes:
     Raises:
         PolicyError: as `parse_policy`, or the filter is longer than the kernel takes.
     """
-    policy = parse_policy(text, machine=machine)
+    return compile_rules(parse_policy(text, machine=machine), machine=machine)
+
+
+def compile_rules(policy: Policy, *, machine: str) -> bytes:
+    """The filter of a policy that has been read for this machine; see `compile_policy`.
+
+    Raises:
+        PolicyError: the filter is longer than the kernel takes.
+    """
     code = _Filter()
     code.search(_ranges(policy, MACHINES[machine].num_limit))
     number = code.load(_NUMBER_AT)

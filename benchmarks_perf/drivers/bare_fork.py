@@ -15,9 +15,7 @@ from typing import NoReturn
 from benchmarks_perf.drivers.protocol import PASSED, Opened, Sample, check_program, serve
 
 PRELOAD = (
-    "abc,bisect,cmath,collections,contextlib,copy,dataclasses,datetime,decimal,enum,fractions,functools,hashlib,heapq,"
-    "io,itertools,json,math,operator,random,re,statistics,string,struct,textwrap,threading,time,traceback,types,typing,"
-    "warnings"
+    "bisect,cmath,collections,copy,datetime,functools,heapq,itertools,json,math,operator,random,re,string,time,typing"
 )
 """The same modules as the warm jail imports, so that the ratio of the two is the price of isolation alone."""
 

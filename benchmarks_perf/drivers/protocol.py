@@ -6,6 +6,7 @@ that the measuring process can read the CPU clock in between; each answers with 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -44,12 +45,22 @@ def check_program(sample: Sample) -> str:
     return "\n".join(parts)
 
 
-def serve(open_executor: Callable[[list[Sample], float], AbstractContextManager[Opened]]) -> None:
-    """Answer the measuring process until it closes standard input. Arguments: WORKLOAD TIMEOUT_SECONDS."""
+def serve(
+    open_executor: Callable[[list[Sample], float], AbstractContextManager[Opened]], *, shielded: bool = False
+) -> None:
+    """Answer the measuring process until it closes standard input. Arguments: WORKLOAD TIMEOUT_SECONDS.
+
+    Args:
+        open_executor: opens what is measured.
+        shielded: whether children lose the way to the measuring process, for programs that write to all they find.
+    """
     become(os.environ.pop(BECOME, ""))
     out = os.fdopen(os.dup(1), "w", buffering=1)
     requests = os.fdopen(os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)
+    if shielded:
+        for own in (out.fileno(), requests.fileno()):
+            os.register_at_fork(after_in_child=functools.partial(os.closerange, own, own + 1))
     for standard in (0, 1):  # what programs read or print must not be the protocol
         os.dup2(null, standard)
     samples: list[Sample] = [json.loads(line) for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()]

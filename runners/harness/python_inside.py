@@ -7,39 +7,58 @@ without the nonce is worth nothing outside. As a script: python -I -S -B python_
 
 import builtins
 import json
+import mmap
 import os
 import site
-import socket
-import struct
 import sys
 import types
 from typing import Any, NoReturn
 
 MAX_ERROR_CHARS = 300
-RESERVE = [bytearray(4 << 20)]
+RESERVE: list[mmap.mmap] = []
 """Given back when a program fails, so that a MemoryError can be reported where memory is a limit of address space."""
+_RESERVE_BYTES = 4 << 20
+_CHUNK = 1 << 16
 
 
-def receive(channel: socket.socket) -> dict[str, Any]:
-    """Read one message: 4 bytes of length, then JSON."""
+def keep_reserve() -> None:
+    """Set address space aside, where it is limited; its pages are never touched."""
+    RESERVE.append(mmap.mmap(-1, _RESERVE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
-    def exactly(count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            chunk = channel.recv(count - len(data))
-            if not chunk:
-                os._exit(0)
-            data += chunk
-        return data
 
-    message: dict[str, Any] = json.loads(exactly(struct.unpack("!I", exactly(4))[0]))
+def framed(text: bytes) -> bytes:
+    """One message as it goes over the channel: 4 bytes of length, then JSON."""
+    return len(text).to_bytes(4, "big") + text
+
+
+READY = framed(b'{"ready": true}')
+LOADED = framed(b'{"loaded": true}')
+
+
+_scan = json.decoder.JSONDecoder().scan_once  # type: ignore[attr-defined]
+
+
+def receive(channel: int) -> dict[str, Any]:
+    """Read one message; nothing follows it before we have answered. Ends the process if the other side has closed."""
+    data = os.read(channel, _CHUNK)
+    while data and (len(data) < 4 or len(data) < 4 + int.from_bytes(data[:4], "big")):
+        more = os.read(channel, _CHUNK)
+        data = data + more if more else b""
+    if not data:
+        os._exit(0)
+    message: dict[str, Any] = _scan(data[4:].decode(), 0)[0]
     return message
 
 
-def send(channel: socket.socket, *messages: dict[str, Any]) -> None:
+def send(channel: int, *messages: dict[str, Any]) -> None:
     """Write messages, all in one go."""
-    parts = [json.dumps(message).encode() for message in messages]
-    channel.sendall(b"".join(struct.pack("!I", len(part)) + part for part in parts))
+    write(channel, b"".join([framed(json.dumps(message).encode()) for message in messages]))
+
+
+def write(channel: int, data: bytes) -> None:
+    """Write all bytes."""
+    while data:
+        data = data[os.write(channel, data) :]
 
 
 def describe(error: BaseException) -> str:
@@ -112,44 +131,58 @@ def run_test(source: str, namespace: dict[str, Any]) -> dict[str, Any] | None:
 
 def finish() -> NoReturn:
     """Hand over what the program printed, then end without running anything it left behind."""
-    for stream in (sys.__stdout__, sys.__stderr__):
-        try:
-            print(end="", file=stream, flush=True)
-        except BaseException:
-            continue
+    flush()
     os._exit(0)
 
 
-def serve(channel: socket.socket) -> NoReturn:
+def flush() -> None:
+    """Hand over what the program printed."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        try:
+            stream.flush()  # type: ignore[union-attr]
+        except BaseException:
+            continue
+
+
+def serve(channel: int) -> NoReturn:
     """Take one program and its tests over the channel, run them, report, end."""
-    send(channel, {"ready": True})
+    converse(channel)
+    finish()
+
+
+def converse(channel: int) -> None:
+    """Take one program and its tests over the channel, run them, report."""
     job = receive(channel)
     namespace, failure = load(job.pop("source"), job["module_name"])
-    send(channel, {"loaded": failure is None, **(failure or {})})
     if failure is not None:
-        finish()
+        send(channel, {"loaded": False, **failure})
+        return
+    write(channel, LOADED)
     judge = receive(channel)
     tests, nonce = judge["tests"], judge["nonce"]
-    done = [{"nonce": nonce, "done": len(tests)}]
+    told = b""
     for index, test in enumerate(tests):
+        write(channel, told)
         failure = run_test(test, namespace)
-        result = {"nonce": nonce, "test": index, "passed": failure is None, **(failure or {})}
-        send(channel, result, *(done if index + 1 == len(tests) else ()))
-    if not tests:
-        send(channel, *done)
-    finish()
+        if failure is None:
+            told = framed(f'{{"nonce": "{nonce}", "test": {index}, "passed": true}}'.encode())
+        else:
+            told = framed(json.dumps({"nonce": nonce, "test": index, "passed": False, **failure}).encode())
+    write(channel, told + framed(f'{{"nonce": "{nonce}", "done": {len(tests)}}}'.encode()))
 
 
 def main() -> NoReturn:
     """Serve one program as a script: in its own jail, or in none."""
-    channel = socket.socket(fileno=int(sys.argv[1]))
+    keep_reserve()
+    channel = int(sys.argv[1])
     if len(sys.argv) > 2 and sys.argv[2]:
         become(int(sys.argv[2]))
-    os.set_inheritable(channel.fileno(), False)
+    os.set_inheritable(channel, False)
     sys.path[:] = [path for path in sys.path if path != "/opt/codeassay"] + sys.argv[3:]
     sys.argv = ["program"]
     site.setquit()
     site.sethelper()
+    write(channel, READY)
     serve(channel)
 
 

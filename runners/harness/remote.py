@@ -11,6 +11,7 @@ from typing import Any
 
 from runners.harness.codec import Codec, Garbage, Unsendable
 from runners.harness.wire import GET, NAMES, Ended, Wire, bounded
+from runners.harness.zygote_protocol import PROGRAM_ENDED
 
 Failure = tuple[str, str]
 """Kind and text."""
@@ -21,7 +22,7 @@ _EXCEPTIONS = {
 }
 INTERRUPTED = ("runtime_error", "a call of the program was interrupted")
 _GARBAGE = ("runtime_error", "wrote to the judge's channel")
-_ENDED = ("runtime_error", "program ended")
+_ENDED = ("runtime_error", PROGRAM_ENDED)
 _LOAD_FAILURES = ("compile_error", "memory_limit", "timeout", "runtime_error")
 
 
@@ -136,6 +137,9 @@ class Program:
                 outcome = Foreign(bounded(kind))
             case ["raise", str(cls), list(args), str(name), *changed] if cls in _EXCEPTIONS:
                 outcome = _exception(cls, args, name)
+                if isinstance(outcome, StopIteration | StopAsyncIteration):
+                    # `all(map(f, cases))` would take it for the end of the cases and pass; PEP 479 does the same.
+                    outcome = RuntimeError(f"the program raised {cls}")
             case _:
                 raise self._lost(_GARBAGE)
         if changed:

@@ -12,6 +12,7 @@ import types
 from typing import Any
 
 from runners.harness.codec import Codec, Unsendable
+from runners.harness.python_inside import RESERVE
 from runners.harness.wire import CALL, NAMES, Ended, Wire, bounded, describe, kind_of
 
 _BUILTIN_NAMES = {
@@ -20,8 +21,6 @@ _BUILTIN_NAMES = {
     if isinstance(value, type) and issubclass(value, BaseException) and value.__name__ == name
 }
 _IMMUTABLE = frozenset({type(None), bool, int, float, complex, str, bytes, range})
-_MEMORY_RESERVE = [bytearray(4 << 20)]
-"""Given back when a program fails, so that a MemoryError can be reported where memory is a limit of address space."""
 
 
 def serve(source: str, module_name: str, connection: int) -> None:
@@ -58,7 +57,7 @@ def load(source: str, module_name: str) -> tuple[dict[str, Any], tuple[str, str]
     try:
         exec(code, namespace)
     except BaseException as error:
-        _MEMORY_RESERVE.clear()
+        RESERVE.clear()
         kind = kind_of(error)
         return namespace, ("runtime_error" if kind == "wrong_answer" else kind, describe(error))
     return namespace, None
@@ -90,7 +89,7 @@ def _call(function: Any, body: bytes, codec: Codec) -> bytes:  # noqa: ANN401
     try:
         answer: list[Any] = ["value", function(*args, **kwargs)]
     except BaseException as error:
-        _MEMORY_RESERVE.clear()
+        RESERVE.clear()
         answer = _raised(error)
     return _reply(answer, (arguments, body) if mutable else None, codec)
 

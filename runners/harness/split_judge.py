@@ -10,19 +10,17 @@ from __future__ import annotations
 import builtins
 import symtable
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
+from runners.harness.python_inside import RESERVE
 from runners.harness.remote import INTERRUPTED, Failure, Program
 from runners.harness.wire import CALL, describe, kind_of
 
 Report = Callable[[dict[str, Any]], None]
-_MEMORY_RESERVE = [bytearray(4 << 20)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(NamedTuple):
     """The tests of one problem, compiled: made once, before the processes that run them are forked."""
 
     tests: tuple[CodeType | BaseException, ...]
@@ -166,7 +164,7 @@ def _run_test(test: CodeType | BaseException, namespace: dict[str, Any], program
     try:
         exec(test, namespace)
     except BaseException as error:
-        _MEMORY_RESERVE.clear()
+        RESERVE.clear()
         failure = kind_of(error), describe(error)
     if program.broken is INTERRUPTED and failure is not None:
         return failure

@@ -10,7 +10,6 @@ Arguments: FD HOST_MOUNT_NAMESPACE MODE PRELOAD [PATH ...]; `runners.warm` gives
 import ctypes
 import gc
 import os
-import resource
 import select
 import signal
 import site
@@ -18,51 +17,38 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 from runners.harness import python_inside, split_roles
+from runners.harness.lock_down import CHANNEL, LockDown, call_all, checked, own_user_namespace
+from runners.harness.rehearsal import rehearse
 from runners.harness.zygote_protocol import INSIDE, KILL, READY, REPLY, REQUEST, SPLIT
 
-CLONE_NEWPID, CLONE_NEWUSER = 0x20000000, 0x10000000
+CLONE_NEWPID = 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MNT_DETACH = 1, 2, 4, 2
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 24, 38
-SECCOMP_MODE_FILTER = 2
+PR_SET_DUMPABLE, PR_CAPBSET_DROP = 4, 24
 NUM_CAPABILITIES = 64
 NUM_INODES = 4096
-CHANNEL = 3
-"""Number of the channel's descriptor in a child."""
-Serve = Callable[[socket.socket], NoReturn]
+OOM_FIRST = b"1000"
+"""Where the kernel must kill for memory, it is to kill a child and never the zygote."""
+GRACE_MS = 100
+THREE = struct.Struct("3i")
+Serve = Callable[[int], NoReturn]
 
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-class FilterProgram(ctypes.Structure):
-    """struct sock_fprog."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
-
-
-def checked(result: int) -> int:
-    """The result of a libc call.
-
-    Raises:
-        OSError: it failed.
-    """
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
+fork = ctypes.PyDLL(None).fork
+"""Without Python's own hooks: we have one thread, and each page that they touch would be copied for every child.
+`random` starts in the same state in every program, so that no verdict is a matter of luck."""
 
 
 def refuse_outside(host_mount_namespace: int) -> None:
     """End unless we are in the jail: nothing below may ever run on a host."""
     inside = (
         os.getpid() == 1
-        and Path("/proc/self/ns/mnt").stat().st_ino != host_mount_namespace
-        and Path(__file__).is_relative_to("/opt/codeassay")
-        and not Path("/root").exists()
-        and not Path("/home").exists()
+        and os.stat("/proc/self/ns/mnt").st_ino != host_mount_namespace  # noqa: PTH116 (pathlib is too large to fork)
+        and __file__.startswith("/opt/codeassay/")
+        and not os.path.lexists("/root")
+        and not os.path.lexists("/home")
     )
     if not inside:
         sys.stderr.write("zygote: not inside a jail\n")
@@ -74,48 +60,64 @@ class Zygote:
 
     def __init__(self, control: socket.socket, mode: str, policy: bytes) -> None:
         self.control = control
-        self.multi_uid = mode == "multi-uid"
-        self.policy = FilterProgram(len(policy) // 8, policy)
         self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        os.dup2(self.null, 0)
         self.own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self.oom = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+        self.own_oom = os.read(self.oom, 16)
         self.proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         checked(libc.mount(b"none", b"/proc", b"tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, b"size=4k,mode=555"))
         checked(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
         for capability in range(NUM_CAPABILITIES):
             libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails where the kernel has none of this number
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.multi_uid = mode == "multi-uid"
+        if self.multi_uid:
+            os.setgroups([])
+        self.is_ready, ready = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.lock_down = LockDown(policy, ready)
+        self.poll = select.poll()
+        self.poll.register(control, select.POLLIN)
         self.tmp_bytes = 0
         self.clean = (0, 0)
 
     def serve(self) -> NoReturn:
         """Take one request after the other."""
         self.control.send(READY)
+        space = socket.CMSG_SPACE(THREE.size)
         while True:
-            message, descriptors, _, _ = socket.recv_fds(self.control, REQUEST.size, 3)
+            message, ancillary, _, _ = self.control.recvmsg(REQUEST.size, space)
             if not message:
                 os._exit(0)
             if message == KILL:
                 continue  # its program has just ended by itself
-            kind, uid, *limits = REQUEST.unpack(message)
-            if kind not in (INSIDE, SPLIT) or len(descriptors) != 3:
+            kind, uid, *limits, tmp_bytes = REQUEST.unpack(message)
+            descriptors = THREE.unpack(ancillary[0][2])
+            if kind not in (INSIDE, SPLIT):
                 os._exit(98)
-            self.fresh_tmp(limits[6])
+            self.fresh_tmp(tmp_bytes)
             start = self.start_inside if kind == INSIDE else self.start_split
-            pids = start(uid, limits, descriptors)
+            os.write(self.oom, OOM_FIRST)
+            pids = start(uid, tuple(limits), descriptors)
+            os.write(self.oom, self.own_oom)
+            self.watch(pids)
+            answer = self.reap(pids)
             for descriptor in descriptors:
                 os.close(descriptor)
-            self.watch(pids)
+            self.control.send(answer)
 
-    def start_inside(self, uid: int, limits: list[int], descriptors: list[int]) -> list[int]:
+    def start_inside(self, uid: int, limits: tuple[int, ...], descriptors: tuple[int, ...]) -> list[int]:
         """One child: the program with its tests."""
         return [self.spawn(uid, limits, descriptors, python_inside.serve)]
 
-    def start_split(self, uid: int, limits: list[int], descriptors: list[int]) -> list[int]:
+    def start_split(self, uid: int, limits: tuple[int, ...], descriptors: tuple[int, ...]) -> list[int]:
         """Two children, joined by a socket: first the judge, who alone can report, then the program."""
         channel, out, err = descriptors
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            judge = self.spawn(uid + 1, limits, [channel, self.null, self.null, ours.fileno()], split_roles.judge)
-            program = self.spawn(uid, limits, [theirs.fileno(), out, err], split_roles.program)
+            judge = self.spawn(uid + 1, limits, (channel, self.null, self.null, ours.fileno()), split_roles.judge)
+            program = self.spawn(uid, limits, (theirs.fileno(), out, err), split_roles.program)
         return [judge, program]
 
     def fresh_tmp(self, num_bytes: int) -> None:
@@ -129,29 +131,36 @@ class Zygote:
         checked(libc.mount(b"none", b"/tmp", b"tmpfs", MS_NOSUID | MS_NODEV, options))
         state = os.statvfs("/tmp")
         self.tmp_bytes, self.clean = num_bytes, (state.f_ffree, state.f_bfree)
+        os.chdir("/tmp")  # children begin there
 
-    def spawn(self, uid: int, limits: list[int], descriptors: list[int], serve: Serve) -> int:
+    def spawn(self, uid: int, limits: tuple[int, ...], descriptors: tuple[int, ...], serve: Serve) -> int:
         """Fork the child into a pid namespace of its own, where it is process 1."""
+        calls, multi_uid, limited = self.lock_down.calls(uid, limits, descriptors), self.multi_uid, limits[-1]
+        checked(libc.setns(self.own_pid_namespace, CLONE_NEWPID))  # back from the last child's
         checked(libc.unshare(CLONE_NEWPID))
-        pid = os.fork()
+        pid: int = fork()
         if pid == 0:
             try:
-                self.lock_down(uid, limits, descriptors)
-                serve(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, CHANNEL))
+                if not multi_uid:
+                    own_user_namespace(uid, self.proc)
+                call_all(calls)
+                if limited:
+                    python_inside.keep_reserve()
+                gc.enable()
+                serve(CHANNEL)
             finally:
                 os._exit(99)
-        checked(libc.setns(self.own_pid_namespace, CLONE_NEWPID))
+        if pid < 0:
+            raise MemoryError("fork")
         return pid
 
     def watch(self, pids: list[int]) -> None:
-        """Wait for the end of the child that reports, or for the word to kill it; then tell the supervisor."""
+        """Wait for the end of the child that reports, or for the word to kill it."""
         child = os.pidfd_open(pids[0])
-        poll = select.poll()
-        poll.register(child, select.POLLIN)
-        poll.register(self.control, select.POLLIN)
+        self.poll.register(child, select.POLLIN)
         ended = False
         while not ended:
-            for descriptor, _ in poll.poll():
+            for descriptor, _ in self.poll.poll():
                 if descriptor == child:
                     ended = True
                 elif self.control.recv(REQUEST.size) == KILL:
@@ -159,75 +168,33 @@ class Zygote:
                         os.kill(pid, signal.SIGKILL)
                 else:
                     os._exit(0)  # closed, or a word that has no place here: our own end takes the children along
+        self.poll.unregister(child)
         os.close(child)
-        for pid in pids[1:]:
-            os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
-        ends = [os.wait4(pid, 0)[1:] for pid in pids]
-        user = sum(usage.ru_utime for _, usage in ends)
-        system = sum(usage.ru_stime for _, usage in ends)
-        peak = max(usage.ru_maxrss for _, usage in ends) * 1024
-        self.control.send(REPLY.pack(b"E", ends[0][0], ends[-1][0], user, system, peak))
 
-    def lock_down(self, uid: int, limits: list[int], descriptors: list[int]) -> None:
-        """Give up everything but the descriptors, for good; they become 3 (channel), 1, 2, and 4 if there are four."""
-        score = os.open("self/oom_score_adj", os.O_WRONLY, dir_fd=self.proc)
-        os.write(score, b"1000")
-        os.close(score)
-        if not self.multi_uid:
-            self.own_user_namespace(uid)
-        channel, out, err, *more = descriptors
-        high = [os.dup(descriptor) for descriptor in more]  # out of the way of the numbers below
-        os.dup2(self.null, 0)
-        os.dup2(out, 1)
-        os.dup2(err, 2)
-        os.dup2(channel, CHANNEL, inheritable=False)
-        for number, descriptor in enumerate(high, CHANNEL + 1):
-            os.dup2(descriptor, number, inheritable=False)
-        os.closerange(CHANNEL + 1 + len(high), 1 << 20)
-        os.chdir("/tmp")
-        self.limit(limits)
-        os.setgroups([]) if self.multi_uid else None
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-        self.drop_capabilities()
-        checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-        checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        checked(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(self.policy)))
-        gc.enable()
+    def end(self, pid: int) -> None:
+        """Let a child that is no longer needed hand over what it printed, but not for long."""
+        child = os.pidfd_open(pid)
+        poll = select.poll()
+        poll.register(child, select.POLLIN)
+        poll.poll(GRACE_MS)
+        os.close(child)
+        os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
 
-    def own_user_namespace(self, uid: int) -> None:
-        """Where only one uid is mapped, a namespace below gives the child another number for it."""
-        checked(libc.unshare(CLONE_NEWUSER))
-        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} 0 1"), ("gid_map", f"{uid} 0 1")):
-            file = os.open(f"self/{name}", os.O_WRONLY, dir_fd=self.proc)
-            os.write(file, text.encode())
-            os.close(file)
-
-    def limit(self, limits: list[int]) -> None:
-        """Set the rlimits, hard and soft alike."""
-        cpu, file, open_files, processes, stack, address_space, _ = limits
-        values = {
-            resource.RLIMIT_CPU: cpu,
-            resource.RLIMIT_FSIZE: file,
-            resource.RLIMIT_NOFILE: open_files,
-            resource.RLIMIT_NPROC: processes,
-            resource.RLIMIT_STACK: stack,
-            resource.RLIMIT_CORE: 0,
-            resource.RLIMIT_MEMLOCK: 0,
-            resource.RLIMIT_MSGQUEUE: 0,
-            resource.RLIMIT_RTPRIO: 0,
-        }
-        if address_space:
-            values[resource.RLIMIT_AS] = address_space
-        for name, value in values.items():
-            resource.setrlimit(name, (value, value))
-
-    def drop_capabilities(self) -> None:
-        """Empty every capability set; the bounding set has been empty since the zygote started."""
-        header = struct.pack("Ii", 0x20080522, 0)
-        checked(libc.capset(header, bytes(24)))
+    def reap(self, pids: list[int]) -> bytes:
+        """End all children, with all in their namespaces; what the supervisor is to be told of it."""
+        user = system = peak = 0.0
+        statuses: list[int] = []
+        for pid in pids:
+            if statuses:
+                self.end(pid)
+            _, status, usage = os.wait4(pid, 0)
+            statuses.append(status)
+            user, system, peak = user + usage.ru_utime, system + usage.ru_stime, max(peak, usage.ru_maxrss)
+        try:
+            num_ready = len(os.read(self.is_ready, 2))
+        except BlockingIOError:
+            num_ready = 0
+        return REPLY.pack(b"E", num_ready == len(statuses), statuses[0], statuses[-1], user, system, int(peak) * 1024)
 
 
 def main() -> NoReturn:
@@ -244,7 +211,8 @@ def main() -> NoReturn:
     site.sethelper()
     sys.argv = ["program"]
     zygote = Zygote(control, mode, policy)
-    gc.collect()
+    rehearse()
+    del os.environ["LD_BIND_NOW"]
     gc.freeze()
     gc.disable()
     zygote.serve()

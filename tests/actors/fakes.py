@@ -15,6 +15,7 @@ from benchmarks.base import BaseBenchmark, CommonOptions
 from benchmarks.data import Provenance
 from benchmarks.problem import Completion, Problem, Prompt
 from runners.program import Program, Status, Verdict
+from runners.supervise import Idle
 
 LABEL = "tiny"
 PROVENANCE = Provenance(origin="made up", paths=(), sha256="0" * 64, rows=3)
@@ -66,11 +67,12 @@ class FakeSandbox:
         self.ran: list[Program] = []
         self._statuses = list(statuses)
 
-    def run(self, program: Program) -> Verdict:
+    def run(self, program: Program, idle: Idle | None = None) -> Verdict:
         """The next verdict; its texts hold lone surrogates."""
         self.ran.append(program)
         status = self._statuses.pop(0) if self._statuses else Status.PASSED
-        return Verdict(status=status, isolation=self.isolation, cpu_seconds=1.0, stdout="\ud800", error="\udc00")
+        costs = {"cpu_seconds": 1.0, "wall_seconds": 2.0}
+        return Verdict(status=status, isolation=self.isolation, stdout="\ud800", error="\udc00", **costs)
 
     def toolchain(self) -> str:
         """Nothing that a verdict depends on."""

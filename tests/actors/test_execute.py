@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from actors.execute import Execute, judged_row
+from actors.alone import Alone
+from actors.execute import NODES, Execute, judged_row
+from actors.judging import Calibration, Yardstick
 from actors.parts import STOP_FILE
 from actors.samples import SAMPLE_SCHEMA
 from benchmarks.problem import Completion
@@ -26,9 +29,10 @@ def run_dir(tmp_path: Path) -> Path:
 def stage(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Opens an Execute with a fake sandbox."""
 
-    def opened(sandbox: FakeSandbox, limits: Mapping[str, float] | None = None) -> Execute:
+    def opened(sandbox: FakeSandbox, limits: Mapping[str, float] | None = None, **more: Any) -> Execute:
         monkeypatch.setattr("actors.execute.open_sandbox", lambda isolation: sandbox)
-        return Execute(str(run_dir), {LABEL: tiny()}, "auto", limits or {})
+        monkeypatch.setattr("actors.execute.open_alone", lambda: Alone(None))  # other runs on this machine go on
+        return Execute(str(run_dir), {LABEL: tiny()}, "auto", limits or {}, **more)
 
     return opened
 
@@ -59,10 +63,10 @@ def test_samples_are_committed_and_only_statuses_travel_on(stage: Open, run_dir:
 
 def test_identical_programs_of_a_prompt_run_once(stage: Open, run_dir: Path) -> None:
     """Equal completions share one verdict and still have a row each."""
-    sandbox = FakeSandbox(Status.TIMEOUT)
+    sandbox = FakeSandbox(Status.WRONG_ANSWER)
     stage(sandbox)(completed("t0", [Completion(text="    a\n")] * 3))
     assert len(sandbox.ran) == 1
-    assert [row["status"] for row in _rows(run_dir)] == ["timeout"] * 3
+    assert [row["status"] for row in _rows(run_dir)] == ["wrong_answer"] * 3
 
 
 def test_a_sandbox_error_is_tried_three_times_and_never_scored(stage: Open, run_dir: Path) -> None:
@@ -102,6 +106,60 @@ def test_configured_limits_replace_those_of_programs(stage: Open) -> None:
     assert (limits.cpu_seconds, limits.memory_bytes) == (2.5, 100_000_000)
     assert isinstance(limits.memory_bytes, int)
     assert limits.wall_seconds == Program(source="", tests=()).limits.wall_seconds
+
+
+def test_room_for_the_reference_is_given_and_what_the_user_says_goes_before_it(stage: Open, run_dir: Path) -> None:
+    """A reference of 3 s gives its problem 15 s of CPU time and as much more wall time; a flag replaces that."""
+    calibration = Calibration(reference_seconds={(LABEL, "t0", "nominal"): 3.0})
+    sandbox = FakeSandbox()
+    stage(sandbox, calibration=calibration)(completed("t0", [Completion(text="    a\n")]))
+    stage(sandbox, {"cpu_seconds": 2}, calibration=calibration)(completed("t0", [Completion(text="    a\n")]))
+    stage(sandbox, calibration=calibration)(completed("t1", [Completion(text="    a\n")]))
+    limits = [(program.limits.cpu_seconds, program.limits.wall_seconds) for program in sandbox.ran]
+    assert limits == [(15.0, 90.0), (2, 90.0), (10.0, 60.0)]
+
+
+def test_a_program_that_was_judged_before_is_not_run_and_its_row_says_so(
+    stage: Open, run_dir: Path, tmp_path: Path
+) -> None:
+    """Another executor with the same cache gives the same row but for the mark, without running anything."""
+    batch = completed("t0", [Completion(text="    a\n")])
+    stage(FakeSandbox(Status.WRONG_ANSWER), verdicts=str(tmp_path / "v"))(batch)
+    (first,) = _rows(run_dir)
+    sandbox = FakeSandbox()
+    stage(sandbox, verdicts=str(tmp_path / "v"))(batch)
+    (second,) = _rows(run_dir)
+    assert sandbox.ran == []
+    assert (first["judge"], second["judge"]) == ("inside", "inside cached")
+    same = first.keys() - {"judge", "finished_at"}
+    assert {name: first[name] for name in same} == {name: second[name] for name in same}
+
+
+def test_nothing_is_kept_of_unprotected_programs(stage: Open, run_dir: Path, tmp_path: Path) -> None:
+    """At level none a program could write verdicts itself, so none is read or written."""
+    sandbox = FakeSandbox()
+    sandbox.isolation = "none"
+    stage(sandbox, verdicts=str(tmp_path / "v"))(completed("t0", [Completion(text="    a\n")]))
+    assert not (tmp_path / "v").exists()
+
+
+def test_a_flaky_timeout_is_marked_in_its_row(stage: Open, run_dir: Path) -> None:
+    """What passes when run again alone has passed, with the costs of both runs."""
+    stage(FakeSandbox(Status.TIMEOUT))(completed("t0", [Completion(text="    a\n")]))
+    (row,) = _rows(run_dir)
+    assert (row["status"], row["judge"], row["cpu_seconds"], row["score"]) == ("passed", "inside flaky", 2.0, 1.0)
+
+
+def test_a_slow_node_gives_more_time_and_says_so(stage: Open, run_dir: Path) -> None:
+    """Yardsticks that need twice the driver's CPU time double the time limits; a file in the run directory tells it."""
+    yardstick = Yardstick(program=Program(source="", tests=("pass",), judge="split"), cpu_seconds=0.5)
+    sandbox = FakeSandbox()
+    sandbox.judges = frozenset({"inside", "split"})
+    opened = stage(sandbox, calibration=Calibration(yardsticks=(yardstick,)))
+    opened(completed("t0", [Completion(text="    a\n")]))
+    assert [program.limits.cpu_seconds for program in sandbox.ran] == [10.0, 20.0]
+    (told,) = (run_dir / NODES).iterdir()
+    assert json.loads(told.read_text())["time_limit_factor"] == 2.0
 
 
 def test_while_the_stop_file_is_there_nothing_runs(stage: Open, run_dir: Path) -> None:

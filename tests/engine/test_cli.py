@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -208,3 +209,19 @@ def test_an_interrupted_evaluation_says_how_to_go_on(command: Command, monkeypat
     said = command("run", "starter")
     assert said.code == 4
     assert "/runs/[x] keeps what was committed. Run again to resume." in said.err
+
+
+@pytest.mark.parametrize(("flags", "kept"), [((), True), (("--cache",), True), (("--no-cache",), False)])
+def test_no_cache_runs_every_program(
+    command: Command, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], kept: bool
+) -> None:
+    """Verdicts are kept unless the flag says no."""
+    configs: list[Any] = []
+
+    def remember(config: object, *, as_json: bool) -> int:
+        configs.append(config)
+        return 0
+
+    monkeypatch.setattr(cli, "_run", remember)
+    assert command("run", "starter", *flags).code == 0
+    assert configs[0].execution.cache is kept

@@ -11,6 +11,7 @@ from engine import doctor
 from engine.doctor import Finding, GoldCheck, check_gold, check_machine, render_gold, render_machine
 from engine.report import to_text
 from runners.errors import UserError
+from runners.isolation import RestrictedProbe
 from runners.program import Status
 from tests.actors.fakes import FakeSandbox, tiny
 
@@ -80,6 +81,15 @@ def test_the_machine_is_described_without_mlflow_or_a_server(tmp_path: Path, mon
     assert "hunter2" not in found["mlflow"].detail
     assert not found["runs"].ok
     assert found["runs"].needed
+
+
+def test_restricted_is_told_though_no_run_takes_it_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether `--isolation restricted` could be asked for is a finding that no run needs."""
+    for available, detail in ((True, "Landlock ABI 7"), (False, "this kernel has no Landlock")):
+        probed = RestrictedProbe(available=available, detail=detail)
+        monkeypatch.setattr(doctor, "probe_restricted", lambda probed=probed: probed)
+        found = {finding.name: finding for finding in check_machine()}["restricted"]
+        assert (found.ok, found.detail, found.needed) == (available, detail, False)
 
 
 def test_findings_tell_what_is_needed_by_their_mark() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -164,6 +165,40 @@ def test_usage_counts_what_was_paid_for() -> None:
     assert (usage.num_programs, usage.num_duplicates, usage.duplicate_share) == (3, 1, 1 / 3)
     assert usage.judges == {"split": 2, "inside": 1}
     assert usage.isolations == {"full": 4}
+
+
+def test_what_came_from_the_cache_was_not_paid_for() -> None:
+    """A program that did not run costs nothing and is counted apart; one that ran once in the run is no cache hit."""
+    rows = grid({"a": 2, "b": 2}, 2, judge="split cached")
+    rows[1] |= {"program_sha256": rows[0]["program_sha256"], "judge": "split", "cpu_seconds": 0.7}
+    usage = compute_metrics(sample_table(rows), {"humaneval": plan(2, 2)}, [1]).overall.usage
+    assert (usage.num_programs, usage.num_duplicates, usage.num_cached) == (4, 1, 2)
+    assert usage.cpu_seconds == pytest.approx(0.7)
+    assert usage.judges == {"split": 4}
+
+
+def test_passes_that_a_program_could_forge_are_counted_apart() -> None:
+    """Failures inside are not among them, and neither are passes of text; flaky timeouts are counted by program."""
+    rows = grid({"a": 2, "b": 2}, 4, judge="inside")
+    rows[0] |= {"judge": "split flaky"}
+    rows[4] |= {"judge": "inside flaky"}
+    rows[5] |= {"judge": "inside flaky", "program_sha256": rows[4]["program_sha256"]}
+    rows.append(sample_row("c", judge="text", program_sha256=""))
+    metrics = compute_metrics(sample_table(rows), {"humaneval": plan(3, 4)}, [1], max_infra_errors=1)
+    usage = metrics.overall.usage
+    assert (usage.num_passed_split, usage.num_passed_inside, usage.num_flaky) == (1, 3, 2)
+    assert usage.judges == {"inside": 7, "split": 1, "text": 1}
+    assert metrics.flat()["overall/num_passed_inside"] == 3
+
+
+def test_metrics_of_before_these_counts_can_be_read() -> None:
+    """A metrics.json without counts of the cache, of flaky timeouts and of forgeable passes reads as zero of each."""
+    metrics = compute_metrics(sample_table(grid(PASSED, 4)), {"humaneval": plan()}, [1])
+    old = json.loads(metrics.to_json())
+    for part in (old["overall"], *old["benchmarks"].values()):
+        for name in ("num_cached", "num_flaky", "num_passed_split", "num_passed_inside"):
+            del part["usage"][name]
+    assert Metrics.from_json(json.dumps(old)).overall.usage.num_cached == 0
 
 
 def test_unknown_tokens_stay_unknown() -> None:

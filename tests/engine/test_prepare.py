@@ -118,6 +118,7 @@ def test_what_decides_the_numbers_is_in_the_identity(setting: str) -> None:
     [
         "execution.workers=3",
         "execution.cpus=1",
+        "execution.cache=false",
         "model.replicas=2",
         "model.batch_size=4",
         "model.concurrency=2",

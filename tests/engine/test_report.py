@@ -94,6 +94,29 @@ def test_a_comparison_has_a_row_per_checkpoint() -> None:
     assert "1 of 2 runs have numbers withheld" in text
 
 
+def test_passes_that_could_be_forged_are_told() -> None:
+    """Confirmed ones in plain words; others with their number, and where there are several benchmarks with its name."""
+    assert "all 80 confirmed in split" in to_text(render_run(summary(metrics_of())))
+    assert "all 80 judged inside only" in to_text(render_run(summary(metrics_of(judge="inside"))), 120)
+    rows = grid({"t": 4}, 4, benchmark="a") + grid({"t": 2}, 4, benchmark="b", judge="inside")
+    planned = {label: PlannedBenchmark(metrics=("pass",), num_problems=1, num_samples=4) for label in "ab"}
+    text = to_text(render_run(summary(compute_metrics(sample_table(rows), planned, [1]))), 160)
+    assert "2 of 6 (33.3%) judged inside only, where a program could forge them (b 2)" in text
+
+
+def test_cache_and_flaky_timeouts_have_a_line_where_there_are_any() -> None:
+    """Programs that did not run and timeouts that were none are told; a run without them is silent about them."""
+    silent = to_text(render_run(summary(metrics_of())))
+    assert "cache" not in silent
+    assert "flaky" not in silent
+    assert "160 of 160 (100.0%) programs were judged before" in to_text(
+        render_run(summary(metrics_of(judge="split cached"))), 120
+    )
+    assert "160 ran out of time beside other programs" in to_text(
+        render_run(summary(metrics_of(judge="split flaky"))), 120
+    )
+
+
 def test_colour_only_where_it_means_something() -> None:
     """A trusted run has no yellow and no red; a weak sandbox is yellow; without a terminal there are no codes."""
 

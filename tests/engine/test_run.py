@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -26,24 +28,29 @@ class Pipeline:
     def __init__(self, until: int | None = None) -> None:
         self.until = until
         self.asked: list[int] = []
+        self.verdicts: Path | None = None
 
     def __call__(self, work: Work, progress: Progress) -> bool:
         """Do the work; False where it was stopped."""
         self.asked.append(work.requests.num_rows)
         generator = open_generator(work.spec, work.options, work.references, stored=work.stored)
         generate = Generate(str(work.run_dir), lambda: generator, work.sampling)
+        self.verdicts = work.verdicts
         execute = Execute(str(work.run_dir), work.benchmarks, work.isolation, work.limits)
         execute(generate(work.requests.slice(0, self.until)))
         return self.until is None
 
 
-def _evaluate(directory: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+def _evaluate(
+    directory: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any] | None = None
+) -> Outcome:
+    monkeypatch.setenv("CODEASSAY_CACHE", str(directory.parent / "cache"))
     monkeypatch.setattr(runs, "connect", lambda cpus: {"CPU": 1.0})
     monkeypatch.setattr(runs, "run_pipeline", pipeline)
     for module in ("engine.prepare", "actors.execute"):
         monkeypatch.setattr(f"{module}.open_sandbox", lambda isolation: FakeSandbox())
     settings = ["report.max_infra_errors=1", f"output={directory}"]
-    return evaluate(load_config(["starter"], {}, settings), Console(file=StringIO()))
+    return evaluate(load_config(["starter"], flags or {}, settings), Console(file=StringIO()))
 
 
 def test_a_whole_run_is_complete_and_a_second_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,3 +79,23 @@ def test_an_interrupted_run_is_incomplete_however_little_is_missing(
     resumed = Pipeline()
     assert _evaluate(tmp_path / "run", resumed, monkeypatch).status == "complete"
     assert resumed.asked == [1]
+
+
+def test_executors_are_told_where_verdicts_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below the cache, unless the configuration says that every program is to run."""
+    kept, ran = Pipeline(), Pipeline()
+    _evaluate(tmp_path / "kept", kept, monkeypatch)
+    _evaluate(tmp_path / "ran", ran, monkeypatch, {"execution.cache": False})
+    assert kept.verdicts == tmp_path / "cache" / "verdicts"
+    assert ran.verdicts is None
+
+
+def test_the_run_tells_how_much_more_time_each_node_gave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest factor that any executor of a node measured stands in run.json."""
+    (tmp_path / "run" / "nodes").mkdir(parents=True)
+    for name, factor in (("a-1", 1.5), ("a-2", 2.5), ("b-1", 1.0)):
+        told = {"node": name[0], "time_limit_factor": factor}
+        (tmp_path / "run" / "nodes" / f"{name}.json").write_text(json.dumps(told))
+    run = read_run(_evaluate(tmp_path / "run", Pipeline(), monkeypatch).run_dir)
+    assert run is not None
+    assert run["time_limit_factors"].items() >= {"a": 2.5, "b": 1.0}.items()

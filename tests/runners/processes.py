@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ def with_marker(marker: str) -> list[Path]:
 
 def groups_of(pid: int) -> list[Path]:
     """The control groups that this process has made and not removed."""
-    return sorted(Path("/sys/fs/cgroup").glob(f"**/codeassay-{pid}-*"))
+    # os.walk passes over folders that vanish meanwhile; Path.glob raises.
+    places = os.walk("/sys/fs/cgroup")
+    return sorted(Path(at, name) for at, names, _ in places for name in names if name.startswith(f"codeassay-{pid}-"))
 
 
 def status_of(path: Path) -> dict[str, str]:

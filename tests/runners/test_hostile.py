@@ -14,11 +14,24 @@ from typing import Literal, NamedTuple, get_args
 import pytest
 
 from runners.program import MEBIBYTE, OURS, Limits, Program, Status, Verdict
+from runners.restricted import RestrictedSandbox
 from runners.sandbox import Sandbox
 from tests.runners.attacks.attack import KNOWN_FORGEABLE, LIMITS, Attack
 from tests.runners.conftest import JAILS, open_or_skip
 from tests.runners.host import Host, memory_bytes
-from tests.runners.hostile import GROUPS, HOLES, HOSTILE, QUICK_SPLIT, forged_today
+from tests.runners.hostile import (
+    AT_RESTRICTED,
+    GROUPS,
+    HOLES,
+    HOSTILE,
+    NEED_A_BOUND,
+    NOT_AT_RESTRICTED,
+    QUICK_SPLIT,
+    forged_today,
+    right_statuses,
+    says,
+    source_at,
+)
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="system call numbers are those of x86_64")
 
@@ -37,7 +50,7 @@ def marks_of(name: str, attack: Attack, judge: Judge) -> list[pytest.MarkDecorat
 
 
 ROWS = [
-    pytest.param(judge, attack, id=f"{judge}-{name}", marks=marks_of(name, attack, judge))
+    pytest.param(judge, name, id=f"{judge}-{name}", marks=marks_of(name, attack, judge))
     for judge in get_args(Judge)
     for name, attack in HOSTILE.items()
 ]
@@ -49,9 +62,22 @@ outside += [place for place in ('/proc', '/sys') if os.path.exists(place) and os
 def f(x): return x + (not outside and os.getuid() != 0 and os.getpid() < 10)
 """
 """An honest program that is right only in a jail."""
+PROOF_RESTRICTED = """
+import os, socket
+reached = []
+def reaches(act, *args):
+    try: reached.append((act(*args), args))
+    except OSError: pass
+for place in ($folder, $repository, $home, '/', '/proc', '/sys', '..'): reaches(os.listdir, place)
+for file in ($secret, '/etc/passwd', '/proc/self/environ'): reaches(open, file)
+for pid in ($victim, $supervisor, os.getppid(), -1): reaches(os.kill, pid, 0)
+for act in (os.setsid, socket.socket): reaches(act)
+def f(x): return x + (not reached)
+"""
+"""An honest program that is right only where Landlock and the tightened filter hold."""
 NEXT = """
 import os
-fresh = os.listdir('/tmp') == [] and os.getcwd() == '/tmp'
+fresh = os.listdir('/tmp') == [] and os.getcwd() == os.environ['HOME']
 def f(x): return x + fresh
 """
 """An honest program that is right only where nothing is left of the one before it."""
@@ -73,14 +99,15 @@ def host() -> Iterator[Host]:
         yield host
 
 
-@pytest.fixture(scope="module", params=JAILS)
+@pytest.fixture(scope="module", params=[*JAILS, "restricted"])
 def proven(request: pytest.FixtureRequest, host: Host) -> Iterator[Proven]:
     """A jail that has shown under both judges that it is one: no row runs where its walls are missing."""
     sandbox = open_or_skip(request.param)
+    proof = PROOF_RESTRICTED if request.param == "restricted" else PROOF
     for judge, imports in itertools.product(get_args(Judge), ("", "import numpy")):  # both flavours of warm jail
-        verdict = run_in(sandbox, host, Attack(group="", source=imports + PROOF, expected=frozenset()), judge)
+        verdict = run_in(sandbox, host, Attack(group="", source=imports + proof, expected=frozenset()), judge)
         assert verdict.passed, f"not jailed, so nothing hostile is run: {verdict}"
-        assert verdict.isolation in ("full", "rootless")
+        assert verdict.isolation == request.param
     yield Proven(sandbox, sandbox.isolation)
     sandbox.close()
 
@@ -88,7 +115,8 @@ def proven(request: pytest.FixtureRequest, host: Host) -> Iterator[Proven]:
 def run_in(sandbox: Sandbox, host: Host, attack: Attack, judge: Judge) -> Verdict:
     """The verdict of one attack, told what it may know of the machine."""
     limits = Limits(**{**LIMITS, **attack.limits})  # type: ignore[arg-type]  # values are those of Limits' own fields
-    sources = [string.Template(text).substitute(host.facts()) for text in (attack.first, attack.source)]
+    told = [string.Template(text).substitute(host.facts()) for text in (attack.first, attack.source)]
+    sources = [source_at(sandbox.isolation, text) for text in told]
     verdicts = [
         sandbox.run(Program(source=source, tests=attack.tests, judge=judge, limits=limits))
         for source in sources[not attack.first :]
@@ -96,21 +124,34 @@ def run_in(sandbox: Sandbox, host: Host, attack: Attack, judge: Judge) -> Verdic
     return verdicts[-1]
 
 
-@pytest.mark.parametrize(("judge", "attack"), ROWS)
-def test_attack_fails_and_leaves_nothing(proven: Proven, host: Host, judge: Judge, attack: Attack) -> None:
-    """An attack gets a right status, never a pass that it did not earn; then the machine is as it was before."""
-    if proven.level not in attack.levels:
+def skip_if_not_contained(proven: Proven, name: str) -> None:
+    """Skip a row that this level cannot contain, with the reason."""
+    if proven.level not in HOSTILE[name].levels:
         pytest.skip(f"a known weakness at {proven.level}")
+    if not isinstance(proven.sandbox, RestrictedSandbox):
+        return
+    if name in NOT_AT_RESTRICTED:
+        pytest.skip(NOT_AT_RESTRICTED[name])
+    if name in NEED_A_BOUND and os.geteuid() == 0 and not proven.sandbox.has_groups and not proven.sandbox.own_uid:
+        pytest.skip("nothing bounds the number of root's processes here")
+
+
+@pytest.mark.parametrize(("judge", "name"), ROWS)
+def test_attack_fails_and_leaves_nothing(proven: Proven, host: Host, judge: Judge, name: str) -> None:
+    """An attack gets a right status, never a pass that it did not earn; then the machine is as it was before."""
+    skip_if_not_contained(proven, name)
+    attack = HOSTILE[name]
     before, memory = host.state(), memory_bytes()
     verdict = run_in(proven.sandbox, host, attack, judge)
     assert verdict.judge == judge
-    assert verdict.status in attack.right_statuses(judge), verdict
-    assert judge != "inside" or attack.says in verdict.error
+    assert verdict.status in right_statuses(name, judge, proven.level), verdict
+    assert judge != "inside" or says(name, proven.level) in verdict.error
     assert (verdict.error + "x").isprintable()
     assert (verdict.stdout + verdict.stderr).encode().count(0) == 0
     assert host.state() == before
     assert memory_bytes() - memory < GROWTH_BYTES
-    after = proven.sandbox.run(Program(source=NEXT, tests=("assert f(1) == 2",), judge=judge))
+    honest = source_at(proven.level, NEXT)
+    after = proven.sandbox.run(Program(source=honest, tests=("assert f(1) == 2",), judge=judge))
     assert after.passed, f"the next program: {after}"
 
 
@@ -119,7 +160,7 @@ def test_table_is_complete() -> None:
     assert len(HOSTILE) == sum(map(len, GROUPS)) >= 80
     groups = {attack.group for attack in HOSTILE.values()}
     assert {attack.group for attack in HOSTILE.values() if attack.quick} == groups
-    assert set(HOLES) | QUICK_SPLIT <= set(HOSTILE)
+    assert set(HOLES) | QUICK_SPLIT | NEED_A_BOUND | set(NOT_AT_RESTRICTED) | set(AT_RESTRICTED) <= set(HOSTILE)
 
 
 def test_no_row_may_pass_where_tests_run_apart() -> None:

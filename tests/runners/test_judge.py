@@ -16,6 +16,7 @@ LOADED = {"loaded": True}
 PASS_0 = {"nonce": NONCE, "test": 0, "passed": True}
 PASS_1 = {"nonce": NONCE, "test": 1, "passed": True}
 FAIL_1 = {"nonce": NONCE, "test": 1, "passed": False, "kind": "wrong_answer", "error": "AssertionError"}
+GONE_1 = {"nonce": NONCE, "test": 1, "passed": False, "kind": "runtime_error", "error": "program ended"}
 DONE = {"nonce": NONCE, "done": 2}
 COMPLETE = [PASS_0, PASS_1, DONE]
 
@@ -56,6 +57,20 @@ ENDS: dict[str, tuple[dict[str, Any], Status]] = {
     "died of a signal without a jail": ({"results": [PASS_0], "exit_status": -11}, Status.RUNTIME_ERROR),
     "forbidden call": ({"results": [PASS_0], "exit_status": 159}, Status.FORBIDDEN),
     "forbidden call after all passed": ({"exit_status": 159}, Status.FORBIDDEN),
+    "killed by the kernel while it computed": ({"results": [], "exit_status": -9, "cpu_seconds": 8.7}, Status.TIMEOUT),
+    "killed by the kernel while the judge waited": (
+        {"results": [PASS_0, GONE_1, DONE], "program_status": -9, "cpu_seconds": 8.7},
+        Status.TIMEOUT,
+    ),
+    "killed by the kernel before it could compute": (
+        {"results": [], "exit_status": -9, "cpu_seconds": 0.1},
+        Status.RUNTIME_ERROR,
+    ),
+    "failed, then killed": ({"results": [PASS_0, FAIL_1], "exit_status": -9, "cpu_seconds": 8.7}, Status.WRONG_ANSWER),
+    "failed, then lingered in split": (
+        {"results": [PASS_0, FAIL_1, DONE], "program_status": -9, "cpu_seconds": 8.7},
+        Status.WRONG_ANSWER,
+    ),
     "output": ({"stopped_for": "output"}, Status.OUTPUT_LIMIT),
     "garbage on the channel": ({"stopped_for": "protocol"}, Status.RUNTIME_ERROR),
     "cpu": ({"stopped_for": "cpu", "exit_status": -9}, Status.TIMEOUT),

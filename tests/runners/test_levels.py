@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,8 +83,8 @@ def test_nothing_weaker_is_taken_silently(monkeypatch: pytest.MonkeyPatch, level
     broken_nsjail(monkeypatch)
     with pytest.raises(SandboxUnavailable, match=r"not start") as error:
         open_sandbox(level)
-    assert "max_user_namespaces" in str(error.value)
-    assert "--isolation none" in str(error.value)
+    for cure in ("max_user_namespaces", "hostUsers: false", "--isolation restricted", "--isolation none"):
+        assert cure in str(error.value)
 
 
 def test_full_is_not_replaced_by_rootless(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +112,7 @@ def test_no_isolation_is_loud(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_unknown_level_names_the_known() -> None:
     """An unknown level is the user's error, answered with those that exist."""
-    with pytest.raises(UserError, match="full, rootless, none"):
+    with pytest.raises(UserError, match="full, rootless, restricted, none"):
         open_sandbox("docker")
 
 
@@ -164,3 +166,72 @@ def test_any_user_gets_rootless(public_copy: Path) -> None:
         timeout=60,
     )
     assert done.stdout.split() == ["rootless", "passed", "timeout", "runtime_error"], done.stderr
+
+
+IN_A_COPY = """
+import json, os
+from runners.errors import SandboxUnavailable
+from runners.isolation import open_sandbox
+from runners.program import Limits, Program
+try:
+    open_sandbox("rootless").close()
+    rootless = "available"
+except SandboxUnavailable as error:
+    rootless = str(error)
+sandbox = open_sandbox("restricted")
+reach = "import os\\ntry: open('/etc/passwd')\\nexcept OSError: pass\\nelse: 1 / 0\\n"
+reach += "def f(x): return x + (os.getuid() != 0)"
+sources = ("def f(x): return x + 1", reach, "import os; os.kill(os.getppid(), 9)", "import time; time.sleep(600)",
+           "import threading\\nfor _ in range(9): threading.Thread(target=print).start()\\ndef f(x): return x + 1",
+           "import os, time\\nn = 0\\nwhile n < 5000:\\n    if os.fork() == 0: time.sleep(600)\\n    n += 1\\n"
+           "def f(x): return x + 1")
+limits = Limits(wall_seconds=2)
+verdicts = [sandbox.run(Program(source=s, tests=("assert f(1) == 2",), judge=j, limits=limits))
+            for j in ("inside", "split") for s in sources]
+folders = os.listdir(os.environ["TMPDIR"])
+print(json.dumps([rootless, sandbox.own_uid, [v.status for v in verdicts], [v.error for v in verdicts], folders]))
+"""
+EXPECTED = ["passed", "passed", "runtime_error", "timeout", "passed", "runtime_error"]
+
+
+def results(command: list[str], copy: Path, **options: Any) -> list[Any]:
+    """What the program of a copy prints."""
+    (copy / "tmp").mkdir()
+    (copy / "tmp").chmod(0o1777)
+    environment = {"PYTHONPATH": str(copy), "HOME": str(copy), "TMPDIR": str(copy / "tmp"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        command, cwd=copy, env=environment, capture_output=True, text=True, timeout=120, check=False, **options
+    )
+    assert done.stdout, done.stderr
+    told: list[Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give programs another uid")
+@pytest.mark.parametrize("user", [0, 65534], ids=["root", "nobody"])
+def test_root_gives_each_program_a_uid_of_its_own(public_copy: Path, user: int) -> None:
+    """With an interpreter that all may use, root's programs are users that nobody else is; a user's are that user."""
+    options = {"user": user, "group": user, "extra_groups": []}
+    open_or_skip("restricted")
+    told = results([public_python(), "-B", "-c", IN_A_COPY], public_copy, **options)
+    assert (told[1], told[2], told[4]) == (user == 0, EXPECTED * 2, []), told
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_unshare(), reason="this machine gives no namespaces to build a container-like place in")
+def test_works_where_no_namespaces_are_given(public_copy: Path) -> None:
+    """Where neither namespaces nor capabilities are given `rootless` is refused with the cure, `restricted` works."""
+    open_or_skip("restricted")
+    enter = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    prepare = (
+        "test $$ -eq 1 && echo 0 > /proc/sys/user/max_user_namespaces && "
+        'exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all -- "$@"'
+    )
+    drop = ["sh", "-c", prepare, "sh", "sh", "-c", 'exec "$@"', "sh", public_python(), "-B", "-c", IN_A_COPY]
+    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    told = results([*enter, *drop], public_copy, **user)
+    assert "user.max_user_namespaces is 0 or used up" in told[0]
+    assert "--isolation restricted" in told[0]
+    statuses = [EXPECTED[0], "wrong_answer", *EXPECTED[2:]]  # root's number, without its power
+    assert (told[1], told[2], told[4]) == (False, statuses * 2, []), told

@@ -53,6 +53,12 @@ FAULTS: dict[str, tuple[str, str, Status, str]] = {
         Status.FORBIDDEN,
         "seccomp",
     ),
+    "end of an iteration that the test walks": (
+        "def f(x): raise StopIteration",
+        "assert all(map(f, [1, 2]))",
+        Status.RUNTIME_ERROR,
+        "StopIteration",
+    ),
     "object equal to everything": (EQUAL, TEST, Status.WRONG_ANSWER, "AssertionError"),
     "object true of everything": (EQUAL, "assert f(1)", Status.RUNTIME_ERROR, "cannot leave its process"),
     "bytes on the judge's channel": (

@@ -97,7 +97,7 @@ class Attack:
     """Whether it reached `passed` under judge=inside when it was last looked at; told in runners/README.md."""
     split: frozenset[Status] | None = None
     """The statuses that are right where tests run apart from the program; None: `expected`, less a pass."""
-    levels: tuple[str, ...] = ("full", "rootless")
+    levels: tuple[str, ...] = ("full", "rootless", "restricted")
     quick: bool = False
     """Whether it is among the few that run in the quick suite."""
 

@@ -166,6 +166,11 @@ DEVICES: dict[str, Attack] = {
         "devices", "import fcntl\nfor fd in (0, 1, 2): fcntl.ioctl(fd, 0x5412, b'x')", says="[Errno 25]"
     ),
     "takes a terminal": attempt("devices", "import fcntl\nfcntl.ioctl(0, 0x540e, 0)", says="[Errno 25]"),
-    "null device closed to all": attempt("devices", "import os\nos.chmod('/dev/null', 0)", says="[Errno 1]"),
+    "null device closed to all": attempt(
+        "devices",
+        "import os\nbefore = os.stat('/dev/null').st_mode\nos.chmod('/dev/null', 0)\n"
+        "worked = os.stat('/dev/null').st_mode != before",
+        says="[Errno 1]",
+    ),
     "null device removed": attempt("devices", "import os\nos.unlink('/dev/null')", says="[Errno 30]"),
 }

@@ -183,11 +183,18 @@ WRITES: dict[str, Attack] = {
     "library by a map": attempt("writes", _WRITABLE_MAP, says="[Errno 13]"),
     "library cut": attempt("writes", "import os\nos.truncate(os.__file__, 0)", says=CLOSED),
     "library removed": attempt("writes", "import os\nos.unlink(os.__file__)", says=READ_ONLY),
-    "library open to all": attempt("writes", "import os\nos.chmod(os.__file__, 0o777)", says=READ_ONLY),
+    "library open to all": attempt(
+        "writes",
+        "import os\nos.chmod(os.__file__, 0o777)\nworked = os.stat(os.__file__).st_mode & 0o777 == 0o777",
+        says=READ_ONLY,
+    ),
+    "file of the host cut": attempt("writes", "import os\nos.truncate($secret, 0)", says=NOT_THERE),
     "compiled library": attempt(
         "writes", "import os\nopen(os.path.dirname(os.__file__) + '/__pycache__/x.pyc', 'w')", says=READ_ONLY
     ),
-    "numpy": attempt("writes", "import os\nos.mkdir('/opt/packages/numpy/' + $marker)", says=READ_ONLY),
+    "numpy": attempt(
+        "writes", "import numpy, os\nos.mkdir(os.path.dirname(numpy.__file__) + '/' + $marker)", says=READ_ONLY
+    ),
     "harness": attempt("writes", "open('/opt/codeassay/runners/harness/python_inside.py', 'a')", says=CLOSED),
     "owner": attempt("writes", "import os\nopen('/tmp/a', 'w')\nos.chown('/tmp/a', 0, 0)", says=REFUSED),
     # The bit itself means nothing: the tmpfs is nosuid or new privileges are off; what counts is not to become root.
@@ -247,7 +254,7 @@ PERSISTENCE: dict[str, Attack] = {
     ),
     "environment": _left("import os\nos.environ['LEFT'] = '1'", "import os\nworked = 'LEFT' in os.environ", WRONG),
     "working folder": _left(
-        "import os\nos.mkdir('/tmp/d'); os.chdir('/tmp/d')", "import os\nworked = os.getcwd() != '/tmp'", WRONG
+        "import os\nos.mkdir('/tmp/d'); os.chdir('/tmp/d')", "import os\nworked = os.getcwd().endswith('/d')", WRONG
     ),
     "umask": _left("import os\nos.umask(0o777)", "import os\nworked = os.umask(0) == 0o777", WRONG),
     "limits": _left(
