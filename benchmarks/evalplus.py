@@ -147,12 +147,13 @@ class EvalPlus(BaseBenchmark[CommonOptions]):
         return WRONG_BODIES
 
     def prepare(self, sandbox: Sandbox, cache: Path) -> None:
-        """Compute the canonical solutions' outputs in the sandbox, or read them from `cache`.
+        """Compute the outputs of these problems' canonical solutions in the sandbox, or read them from `cache`.
 
         Raises:
             DataError: some canonical solutions give no usable outputs; lists them.
         """
-        self._truths = truths(self.name, self._canonicals.values(), sandbox, cache)
+        wanted = [self._canonicals[problem.task_id] for problem in self.problems()]
+        self._truths = truths(self.name, wanted, sandbox, cache)
 
     def limits(self, problem: Problem) -> Limits:
         """60 seconds for the whole program and 4 GiB, as EvalPlus, though of CPU time; a wall limit to match."""

@@ -286,4 +286,4 @@ def cpu_rlimit(limits: Limits) -> int:
 
     The kernel holds it by counting clock ticks, which on a busy machine was seen a quarter above what was really used.
     """
-    return int(1.5 * limits.cpu_seconds) + 2
+    return int(1.25 * limits.cpu_seconds) + 1

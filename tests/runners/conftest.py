@@ -19,6 +19,8 @@ JAILS = ("full", "rootless")
 COLD_JAILS = ("cold full", "cold rootless")
 """What `open_sandbox` falls back to on processors without a table of system calls."""
 SLOW_COLD_JAILS = tuple(pytest.param(level, marks=pytest.mark.slow) for level in COLD_JAILS)
+RESTRICTED = pytest.param("restricted", marks=pytest.mark.slow)
+"""One process started per program; its own quick tests are in test_restricted.py."""
 Run = Callable[..., Verdict]
 
 

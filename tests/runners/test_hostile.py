@@ -17,7 +17,7 @@ from runners.program import MEBIBYTE, OURS, Limits, Program, Status, Verdict
 from runners.restricted import RestrictedSandbox
 from runners.sandbox import Sandbox
 from tests.runners.attacks.attack import KNOWN_FORGEABLE, LIMITS, Attack
-from tests.runners.conftest import JAILS, open_or_skip
+from tests.runners.conftest import JAILS, RESTRICTED, open_or_skip
 from tests.runners.host import Host, memory_bytes
 from tests.runners.hostile import (
     AT_RESTRICTED,
@@ -99,7 +99,7 @@ def host() -> Iterator[Host]:
         yield host
 
 
-@pytest.fixture(scope="module", params=[*JAILS, "restricted"])
+@pytest.fixture(scope="module", params=[*JAILS, RESTRICTED])
 def proven(request: pytest.FixtureRequest, host: Host) -> Iterator[Proven]:
     """A jail that has shown under both judges that it is one: no row runs where its walls are missing."""
     sandbox = open_or_skip(request.param)

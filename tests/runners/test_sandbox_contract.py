@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runners.program import MEBIBYTE, Status
-from tests.runners.conftest import JAILS, SLOW_COLD_JAILS, Run, open_or_skip, runner_of
+from tests.runners.conftest import JAILS, RESTRICTED, SLOW_COLD_JAILS, Run, open_or_skip, runner_of
 from tests.runners.processes import children, open_descriptors
 
 GOOD = "def f(x):\n    return x + 1\n"
@@ -142,7 +142,7 @@ NOT_AT_RESTRICTED = {
 """What honest programs cannot do at level `restricted`, and why."""
 
 
-@pytest.fixture(scope="module", params=(*JAILS, *SLOW_COLD_JAILS, "restricted", "none"))
+@pytest.fixture(scope="module", params=(*JAILS, *SLOW_COLD_JAILS, RESTRICTED, "none"))
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs a program in each of the sandboxes in turn."""
     return runner_of(open_or_skip(request.param))

@@ -122,6 +122,26 @@ def profile(frame, event, arg):
 sys.setprofile(profile)
 def f(x): return None
 """
+_WRITE = """
+import json, os
+real = os.write
+def write(fd, data):
+    out, rest = b'', bytes(data)
+    try:
+        while rest:
+            size = int.from_bytes(rest[:4], 'big')
+            message, rest = json.loads(rest[4:4 + size]), rest[4 + size:]
+            if 'test' in message:
+                message = {'nonce': message['nonce'], 'test': message['test'], 'passed': True}
+            text = json.dumps(message).encode()
+            out += len(text).to_bytes(4, 'big') + text
+    except ValueError:
+        out = data
+    real(fd, out)
+    return len(data)
+os.write = write
+def f(x): return None
+"""
 _HARNESS = """
 import sys
 frame = sys._getframe()
@@ -259,7 +279,7 @@ FORGEABLE: dict[str, Attack] = {
     "list that changes": _forgeable(_CHANGES, tests="assert f(1) == [2]"),
     "generator that reads the test": _forgeable(_GENERATOR, tests="assert 2 in list(f(1))"),
     "jumps over assertions by settrace": _forgeable(_TRACE),
-    "edits the report by setprofile": _forgeable(_PROFILE),
+    "edits the report by setprofile": _forgeable(_PROFILE, today=False),
     "speaks the harness's protocol": _forgeable(CHANNEL + _SPEAKS, quick=True),
     "nonce from a frame": _forgeable(CHANNEL + _FRAMES),
     "nonce from the garbage collector": _forgeable(CHANNEL + _GC),
@@ -267,8 +287,9 @@ FORGEABLE: dict[str, Attack] = {
     "nonce from memory": _forgeable(CHANNEL + MEMORY + _MEMORY_IN_TEST),
     "takes the descriptor's place": _forgeable(CHANNEL + _IN_THE_MIDDLE, wall_seconds=2),
     "patches json": _forgeable(_DUMPS),
-    "patches struct": _forgeable(_STRUCT),
-    "patches sockets": _forgeable(_SENDALL),
+    "patches what writes to descriptors": _forgeable(_WRITE),
+    "patches struct": _forgeable(_STRUCT, today=False),
+    "patches sockets": _forgeable(_SENDALL, today=False),
     "patches the harness": _forgeable(_HARNESS),
     "patches compile": _forgeable(_BUILTIN),
     "builtins of its own": _forgeable(_OWN_BUILTINS, tests="assert all(f(x) == x + 1 for x in (1, 2))"),
