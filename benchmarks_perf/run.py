@@ -19,6 +19,8 @@ from runners.errors import UserError
 Say = Callable[[str], None]
 SCALED = (INSIDE, AUTO)
 """What is measured in two slots too."""
+COPIES = 4
+"""How often the pipeline runs each stored sample."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,7 +83,7 @@ class Run:
     def pipeline(self, data: Path, workload: Workload, workers: Sequence[int]) -> dict[str, Any]:
         """Per number of workers, `codeassay run` over stored samples against as many executors alone."""
         executor = next(subject for subject in SUBJECTS if subject.name == AUTO)
-        samples, cores, found = distinct(workload.samples), two_cores(), dict[str, Any]()
+        samples, cores, found = distinct(workload.samples, copies=COPIES), two_cores(), dict[str, Any]()
         for count in workers:
             pairs: list[tuple[float, Replayed]] = []
             try:

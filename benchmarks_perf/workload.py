@@ -74,12 +74,20 @@ def thinned(samples: Sequence[Sample], every: int) -> tuple[Sample, ...]:
     return tuple(samples[::every])
 
 
-def distinct(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """The first of all samples that are one program: a pipeline runs those of a prompt once."""
+def distinct(samples: Sequence[Sample], *, copies: int = 1) -> tuple[Sample, ...]:
+    """The first of all samples that are one program, since a pipeline runs those of a prompt once.
+
+    Copies of each stand behind it, told apart by a comment: a few thousand programs, so that a pipeline gets into its
+    stride.
+    """
     first: dict[tuple[str, str], Sample] = {}
     for sample in samples:
         first.setdefault((sample["task_id"], sample["completion"]), sample)
-    return tuple(first.values())
+    return tuple(_copy(sample, number) for sample in first.values() for number in range(copies))
+
+
+def _copy(sample: Sample, number: int) -> Sample:
+    return {**sample, "completion": f"{sample['completion']}\n# {number}\n"} if number else sample
 
 
 def write(samples: Sequence[Sample], path: Path) -> None:

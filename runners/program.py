@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 MEBIBYTE = 1 << 20
 
@@ -74,8 +74,13 @@ class Program:
 
     def sha256(self) -> str:
         """Content hash over all that a verdict may depend on in the program itself."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        own, limits = _fields(self), _fields(self.limits)  # dataclasses.asdict copies all texts first
+        text = json.dumps({**own, "limits": limits}, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _fields(record: Program | Limits) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,15 @@ def test_identical_programs_of_a_problem_count_once() -> None:
     assert distinct(samples) == (samples[0], samples[1], samples[3])
 
 
+def test_copies_are_programs_of_their_own() -> None:
+    """Each copy stands behind its sample and differs from it by a comment alone."""
+    copied = distinct([sample(0, "a"), sample(1, "a")], copies=3)
+    assert [(each["task_id"], each["completion"]) for each in copied[:3]] == [
+        (copied[0]["task_id"], text) for text in ("a", "a\n# 1\n", "a\n# 2\n")
+    ]
+    assert copied[3]["task_id"] != copied[0]["task_id"]
+
+
 def test_command_covers_the_problems_of_the_samples() -> None:
     """The benchmark is cut behind the last problem that has a sample, and MLflow is left alone."""
     settings = Settings(isolation="full", timeout_seconds=3, evalplus_data=Path("/nowhere"))
