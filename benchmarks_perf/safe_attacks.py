@@ -72,6 +72,7 @@ SAFE: dict[str, tuple[str, ...]] = {
         "forgery: nonce from another thread",
         "forgery: nonce from memory",
         "forgery: patches json",
+        "forgery: patches what writes to descriptors",
         "forgery: patches struct",
         "forgery: patches sockets",
         "forgery: patches the harness",
