@@ -24,15 +24,21 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from runners.harness import landlock, python_inside
+from runners.harness.lock_down import (
+    CAPABILITY_VERSION_3,
+    CHANNEL,
+    PR_SET_NO_NEW_PRIVS,
+    PR_SET_PDEATHSIG,
+    PR_SET_SECCOMP,
+    SECCOMP_MODE_FILTER,
+    FilterProgram,
+    checked,
+)
 from runners.harness.remove import remove_tree
 from runners.harness.restricted_protocol import OWN_PID, Settings
 
-PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 22, 24
-PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, CLEAR_ALL = 36, 38, 47, 4
-SECCOMP_MODE_FILTER = 2
+PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_CAP_AMBIENT, CLEAR_ALL = 24, 36, 47, 4
 NUM_CAPABILITIES = 64
-CHANNEL = 3
-"""Number of the channel's descriptor in a child."""
 LOCKED, ASIDE = 5, 16
 """Where a child tells that it is locked down; first of the numbers that nothing has."""
 FIRST_STEP = 256
@@ -41,24 +47,6 @@ NOT_OURS, NOT_LOCKED = 97, 98
 """Exit statuses of a keeper that was not started by the supervisor, of a child that could not be locked down."""
 
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-class FilterProgram(ctypes.Structure):
-    """struct sock_fprog."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
-
-
-def checked(result: int) -> int:
-    """The result of a libc call.
-
-    Raises:
-        OSError: it failed.
-    """
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
 
 
 class Keeper:
@@ -179,7 +167,7 @@ class Keeper:
             os.setresgid(self.gid, self.gid, self.gid)
             os.setresuid(uid, uid, uid)
         libc.prctl(PR_CAP_AMBIENT, CLEAR_ALL, 0, 0, 0)
-        checked(libc.capset(struct.pack("Ii", 0x20080522, 0), bytes(24)))
+        checked(libc.capset(struct.pack("Ii", CAPABILITY_VERSION_3, 0), bytes(24)))
 
     def keep_only(self, descriptors: Sequence[int]) -> None:
         """Close all but stdin and these: channel (now 3), stdout, stderr, perhaps one more (4), where to tell (5)."""
