@@ -34,6 +34,8 @@ from runners.toolchain import HARNESS, POLICY, PythonToolchain, python_toolchain
 
 _CHECKOUT = HARNESS.parent.parent
 _POLICIES = POLICY.parent
+_PACKAGES = "/opt/packages/"
+"""Where the jails have the packages that programs may import."""
 _START = "import sys; sys.path.insert(0, sys.argv[3]); from runners.harness.restricted_start import main; main()"
 _IDS = ((1_879_048_192, 1 << 28), (50_000, 10_000))
 """First number and how many: uids and gids that no machine gives to a person, whole or within the 65,536 of a pod."""
@@ -74,7 +76,9 @@ class RestrictedSandbox:
             remove_stale(groups)
         self._groups = groups
         self._python = python_toolchain()
-        self._ids = _own_ids([_on_host(self._python, self._python.interpreter), tempfile.gettempdir()])
+        packages = [str(mount.source) for mount in self._python.mounts if mount.target.startswith(_PACKAGES)]
+        interpreter = _on_host(self._python, self._python.interpreter)
+        self._ids = _own_ids([interpreter, tempfile.gettempdir(), *packages])
         self._policy = self._compile()
 
     @property

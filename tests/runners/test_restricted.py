@@ -15,12 +15,13 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runners import isolation
+from runners import isolation, restricted
 from runners.errors import SandboxUnavailable
 from runners.harness import landlock
 from runners.harness.remove import remove_tree
@@ -51,6 +52,20 @@ def sandbox() -> Iterator[RestrictedSandbox]:
 def run(sandbox: RestrictedSandbox) -> Run:
     """Runs a program in it."""
     return runner_of(sandbox)
+
+
+def test_programs_keep_our_uid_where_others_cannot_reach_a_package(
+    sandbox: RestrictedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A uid of its own is of no use to a program that could not import what it is offered."""
+    numpy = Path(find_spec("numpy").origin).parent  # type: ignore[union-attr,arg-type]
+    monkeypatch.setattr(restricted, "_has_capabilities", lambda: True)
+    monkeypatch.setattr(restricted, "_is_mapped", lambda first, count: True)
+    for closed in (None, numpy):
+        monkeypatch.setattr(restricted, "_is_open_to_all", lambda path, closed=closed: path != closed)
+        opened = RestrictedSandbox(None)
+        assert opened.own_uid == (closed is None)
+        opened.close()
 
 
 @pytest.fixture
