@@ -81,6 +81,9 @@ class WarmSandbox:
         except OSError as error:
             slot.close()
             return self._failed(f"the jail was thrown away: {error}")
+        except BaseException:
+            slot.close()  # nobody else knows of it
+            raise
         self._give_back(flavour, slot)
         return verdict
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,3 +54,22 @@ def _command_line(path: Path) -> list[str]:
         return (path / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
     except OSError:  # ended meanwhile
         return []
+
+
+def status_while(marker: str, act: Callable[[], object]) -> dict[str, str]:
+    """Status of the process with a marker, read while `act` runs it.
+
+    Raises:
+        IndexError: none was seen.
+    """
+    found: list[dict[str, str]] = []
+
+    def look() -> None:
+        if wait_until(lambda: bool(with_marker(marker)), 5):
+            found.append(status_of(with_marker(marker)[0]))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    act()
+    watcher.join()
+    return found[0]

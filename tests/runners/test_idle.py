@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from runners.program import Limits, Program, Status, Verdict
 from runners.sandbox import Sandbox
 from tests.runners.conftest import open_or_skip
+from tests.runners.processes import groups_of
 
 SLEEPER = Program(source="import time\ntime.sleep(60)", tests=("pass",), limits=Limits(wall_seconds=0.8))
 BUSY = Program(source="while True: pass", tests=("pass",), limits=Limits(cpu_seconds=0.5))
@@ -36,6 +38,19 @@ def test_busy_program_is_not(sandbox: Sandbox) -> None:
     calls: list[str] = []
     assert sandbox.run(BUSY, lambda: calls.append("")).status is Status.TIMEOUT
     assert not calls
+
+
+def test_no_jail_is_left_by_a_run_that_is_broken_off(sandbox: Sandbox) -> None:
+    """What is raised while a program runs reaches the caller, and takes the jail and its control group along."""
+
+    def idle() -> None:
+        raise KeyboardInterrupt
+
+    before = groups_of(os.getpid())
+    with pytest.raises(KeyboardInterrupt):
+        sandbox.run(SLEEPER, idle)
+    assert set(groups_of(os.getpid())) < set(before)
+    assert sandbox.run(HONEST).passed
 
 
 def test_others_run_while_one_sleeps(sandbox: Sandbox) -> None:

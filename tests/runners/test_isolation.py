@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import uuid
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from runners.program import MEBIBYTE, Status
 from tests.runners.conftest import JAILS, SLOW_COLD_JAILS, Run, open_or_skip, runner_of
-from tests.runners.processes import groups_of, status_of, wait_until, with_marker
+from tests.runners.processes import groups_of, status_while, wait_until, with_marker
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -134,17 +133,7 @@ def test_attack_is_forbidden(jail: Run, call: str) -> None:
 
 def test_no_capability_is_left(jail: Run, marker: str) -> None:
     """A running program is nobody on the host, holds no capability, cannot gain one, and is under seccomp."""
-    found: list[dict[str, str]] = []
-
-    def look() -> None:
-        if wait_until(lambda: bool(with_marker(marker)), 5):
-            found.append(status_of(with_marker(marker)[0]))
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    jail(BECOME_MARKED.format(marker=marker), wall_seconds=1)
-    watcher.join()
-    status = found[0]
+    status = status_while(marker, lambda: jail(BECOME_MARKED.format(marker=marker), wall_seconds=1))
     assert {name: int(status[name], 16) for name in ("CapPrm", "CapEff", "CapAmb")} == {
         "CapPrm": 0,
         "CapEff": 0,

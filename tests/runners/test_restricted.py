@@ -32,7 +32,7 @@ from runners.program import MEBIBYTE, Limits, Program, Status, Verdict
 from runners.restricted import RestrictedSandbox
 from runners.toolchain import HARNESS
 from tests.runners.conftest import Run, open_or_skip, runner_of
-from tests.runners.processes import children, status_of, wait_until, with_marker
+from tests.runners.processes import children, status_of, status_while, wait_until, with_marker
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GOOD, TESTS = "def f(x): return x + 1", ("assert f(1) == 2",)
@@ -144,17 +144,7 @@ def test_tree_of_any_kind_is_removed(tmp_path: Path) -> None:
 
 def test_program_holds_no_power(run: Run, marker: str) -> None:
     """No capability, no way to new ones, under seccomp, a session that is the keeper's and a group that is its own."""
-    found: list[dict[str, str]] = []
-
-    def look() -> None:
-        if wait_until(lambda: bool(with_marker(marker)), 5):
-            found.append(status_of(with_marker(marker)[0]))
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    run(SLEEPER.format(marker), wall_seconds=1)
-    watcher.join()
-    status = found[0]
+    status = status_while(marker, lambda: run(SLEEPER.format(marker), wall_seconds=1))
     assert [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapInh", "CapAmb")] == [0, 0, 0, 0]
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     assert status["NSpgid"] == status["NSpid"] != status["NSsid"]
