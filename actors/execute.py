@@ -21,7 +21,7 @@ from actors.generate import sample_id
 from actors.judging import Calibration, Judged, Judging, Policy, ProblemKey, Runner
 from actors.lanes import Lanes
 from actors.parts import STOP_FILE, commit
-from actors.samples import DONE_SCHEMA, SAMPLE_SCHEMA, completion_of, judge_text, storable
+from actors.samples import DONE_SCHEMA, SAMPLE_SCHEMA, completion_of, judge_text, place, storable
 from actors.verdict_cache import VerdictCache
 from benchmarks.benchmark import Benchmark
 from benchmarks.problem import Completion, Problem
@@ -41,6 +41,7 @@ class _Prompt:
     """One row while its completions are judged."""
 
     row: dict[str, Any]
+    arrived_at: float
     seen: dict[str, Judged] = field(default_factory=dict)
     """Verdicts by content of the program: identical programs run once."""
     begun: bool = False
@@ -74,6 +75,7 @@ class Execute:
             SandboxUnavailable: the node does not give the isolation asked for.
         """
         self._directory = Path(run_dir)
+        self._opened_at = time.time()
         self._benchmarks = benchmarks
         self._problems = {
             (label, problem.task_id, problem.variant): problem
@@ -107,7 +109,8 @@ class Execute:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Judge every completion of a batch of COMPLETED_SCHEMA rows; returns DONE_SCHEMA rows."""
-        prompts = [_Prompt(row) for row in batch.to_pylist()]
+        arrived_at = time.time()
+        prompts = [_Prompt(row, arrived_at) for row in batch.to_pylist()]
         tasks = [
             partial(self._judge_one, prompt, generated) for prompt in prompts for generated in prompt.row["completions"]
         ]
@@ -128,7 +131,23 @@ class Execute:
         row = prompt.row
         key = {"sample_id": sample_id(row["request_id"], generated["sample_index"])}
         identity = {name: row[name] for name in ("benchmark", "task_id", "variant")}
-        return {**key, **identity, **generated, **self._judge(row, completion_of(generated), prompt.seen, idle)}
+        started_at = time.time()
+        times = {
+            "execution_started_at": started_at,
+            "execution_queue_seconds": max(0.0, started_at - self._ready_at(prompt, generated)),
+            "worker": place(),
+        }
+        judged = self._judge(row, completion_of(generated), prompt.seen, idle)
+        return {**key, **identity, **generated, **judged, **times, "finished_at": time.time()}
+
+    def _ready_at(self, prompt: _Prompt, generated: dict[str, Any]) -> float:
+        """When a completion could have been executed: at its generation's end; where that was in an earlier run, now.
+
+        Clocks of several nodes are compared here; where they differ by more than a queue is long, it counts as none.
+        """
+        began, seconds = generated["generation_started_at"], generated["generation_seconds"]
+        ended = None if began is None or seconds is None else began + seconds
+        return prompt.arrived_at if ended is None or ended < self._opened_at else ended
 
     def _judge(
         self, row: dict[str, Any], completion: Completion, seen: dict[str, Judged], idle: Idle
@@ -200,6 +219,7 @@ def judged_row(
         "status": verdict.status.value,
         "judge": verdict.judge,
         "isolation": verdict.isolation,
+        "compile_seconds": None,
         "cpu_seconds": sum(v.cpu_seconds for v in verdicts),
         "wall_seconds": sum(v.wall_seconds for v in verdicts),
         "peak_memory_bytes": max(peaks, default=None),
@@ -209,5 +229,4 @@ def judged_row(
         "stderr_tail": storable(verdict.stderr),
         "score": score,
         "scores": list(scores.items()),
-        "finished_at": time.time(),
     }

@@ -1,24 +1,31 @@
-"""The Generate stage: a Ray actor that holds one model, completes prompts and commits them before they travel on."""
+"""The Generate stage: a Ray actor that holds one model, completes prompts and commits them before they travel on.
+
+Many batches are in flight at once, each in a thread of the actor; their requests meet in one event loop, where the back
+end batches them as it likes. So there is no barrier between batches: a batch ends when its own completions have.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from actors.generator import Generator, Sampling
 from actors.parts import STOP_FILE, commit, read_part
-from actors.samples import COMPLETED_SCHEMA, GENERATION_SCHEMA, completion_row, prompt_of
+from actors.samples import COMPLETED_SCHEMA, GENERATION_SCHEMA, completion_row, place, prompt_of
 
 GENERATIONS = "generations"
 
+T = TypeVar("T")
+
 
 class Generate:
-    """Turns request rows into completed rows; a batch is one commit.
+    """Turns request rows into completed rows; a batch is one commit. May be called by many threads at once.
 
     The model is loaded when the first row needs it: a resumed run that has every completion never loads one.
     """
@@ -29,20 +36,23 @@ class Generate:
         self._open_generator = open_generator
         self._sampling = sampling
         self._generator: Generator | None = None
+        self._opening = threading.Lock()
         self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True, name="generate").start()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Complete every prompt of a batch of REQUEST_SCHEMA rows; returns COMPLETED_SCHEMA rows.
 
         Raises:
             DataError: a part that holds stored completions is damaged.
+            GeneratorDied: the back end ended and takes no more requests.
         """
         requests = batch.to_pylist()
         if (self._directory / STOP_FILE).exists():
             return COMPLETED_SCHEMA.empty_table()
         stored = self._read_parts({part for request in requests for part in request["parts"]})
         completed = [_stored(request, stored) for request in requests]
-        fresh = self._loop.run_until_complete(self._generate([r for r in requests if r["generate"]]))
+        fresh = self._generate([request for request in requests if request["generate"]])
         self._commit(fresh)
         by_request = {row["request_id"]: row["completions"] for row in fresh}
         for row in completed:
@@ -57,17 +67,26 @@ class Generate:
             rows |= {row["sample_id"]: row for row in table.to_pylist() if not row["generation_error"]}
         return rows
 
-    async def _generate(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _generate(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Complete requests side by side with those of other threads."""
         if not requests:
             return []
-        if self._generator is None:
-            self._generator = self._open_generator()
-        return list(await asyncio.gather(*(self._complete(self._generator, request) for request in requests)))
+        generator = self._opened()
+        return self._wait_for(_all(self._complete(generator, request) for request in requests))
+
+    def _opened(self) -> Generator:
+        with self._opening:
+            if self._generator is None:
+                self._generator = self._open_generator()
+            return self._generator
+
+    def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _complete(self, generator: Generator, request: dict[str, Any]) -> dict[str, Any]:
         prompt, indexes = prompt_of(json.loads(request["prompt"])), request["generate"]
         completions = await generator.generate(prompt, self._sampling, indexes)
-        rows = [completion_row(c, index) for c, index in zip(completions, indexes, strict=True)]
+        rows = [completion_row(c, index, place()) for c, index in zip(completions, indexes, strict=True)]
         return _completed(request, rows)
 
     def _commit(self, completed: list[dict[str, Any]]) -> None:
@@ -80,6 +99,10 @@ class Generate:
         if rows:
             tokens = sum(row["completion_tokens"] or 0 for row in rows)
             commit(self._directory / GENERATIONS, rows, GENERATION_SCHEMA, tokens=tokens)
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    return list(await asyncio.gather(*works))
 
 
 def sample_id(request_id: str, index: int) -> str:

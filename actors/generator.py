@@ -28,6 +28,10 @@ class Sampling:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) & 0x7FFFFFFF
 
 
+class GeneratorDied(RuntimeError):
+    """The back end ended and takes no more requests; its process is to be ended and started anew."""
+
+
 class Generator(Protocol):
     """A model that is loaded and ready."""
 
@@ -35,8 +39,10 @@ class Generator(Protocol):
         """Complete one prompt once per sample index, in that order.
 
         Many calls may be in flight at once; a back end batches them as it likes. A request that fails for good comes
-        back as completions with `error` set and finish_reason `error`, never as an exception; only a dead back end
-        raises.
+        back as completions with `error` set and finish_reason `error`, never as an exception.
+
+        Raises:
+            GeneratorDied: the back end ended and takes no more requests.
         """
         ...
 

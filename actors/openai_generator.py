@@ -1,32 +1,33 @@
 """Generates through any OpenAI-compatible endpoint (vLLM, SGLang, llama.cpp, hosted services).
 
 One request per sample, each with its own seed: the same sample comes back whatever else is in flight, as far as the
-server keeps its promise on seeds. The API key is read from the environment and appears in no error, log or repr.
+server keeps its promise on seeds. Answers are streamed, so that the arrival of their tokens is seen. The API key is
+read from the environment and appears in no error, log or repr.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from actors.generator import Sampling
-from actors.models import GeneratorOptions
-from actors.openai_answers import Answer, AnswerError, error_message, read_answer
+from actors.openai_answers import Answer, error_message, form_of, read_answer
+from actors.openai_fields import AnswerError
+from actors.openai_requests import ROUTES, TRIALS, Dialect, request_body, trial_body
+from actors.openai_stream import StreamBroken, is_stream, read_stream
+from actors.options import GeneratorOptions
 from actors.retry import LONGEST_ASKED_SECONDS, Clock, backoff_seconds, is_busy, is_retried, retry_after_seconds
-from benchmarks.problem import Completion, CompletionForm, Prompt, PromptForm
+from benchmarks.problem import Completion, Prompt, PromptForm
 from runners.errors import UserError
 
-MAX_PORTABLE_STOPS = 4
-"""OpenAI itself takes no more stop sequences than this; most servers do."""
 CONNECT_SECONDS = 30.0
 SHOWN_CHARACTERS = 400
 """Length of the errors that are kept; some servers answer with whole pages."""
-ROUTES: dict[PromptForm, str] = {"base": "completions", "chat": "chat/completions"}
 
 
 class RequestFailed(Exception):
@@ -46,6 +47,17 @@ class _Key:
         """Take the key out of a text that came from elsewhere (servers repeat it in their errors), then shorten it."""
         safe = text.replace(self.value, "***") if self.value else text
         return safe if len(safe) <= SHOWN_CHARACTERS else safe[:SHOWN_CHARACTERS] + "..."
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """One response, read to its end."""
+
+    response: httpx.Response
+    answer: Answer | None
+    """None if the request was refused."""
+    started_at: float
+    """When it was sent, seconds since the epoch."""
 
 
 class OpenAIGenerator:
@@ -78,7 +90,7 @@ class OpenAIGenerator:
         self._clock = clock or Clock()
         self._key = _read_key(options.api_key_env)
         self._slots = asyncio.Semaphore(options.concurrency)
-        self._max_stops: int | None = None
+        self._dialect = Dialect()
         self._client = httpx.AsyncClient(
             headers=self._key.headers(),
             timeout=httpx.Timeout(options.timeout_seconds, connect=min(CONNECT_SECONDS, options.timeout_seconds)),
@@ -92,87 +104,122 @@ class OpenAIGenerator:
         Raises:
             UserError: unreachable, not permitted, no such route or model, or a request it cannot read.
         """
-        route = self._route(form)
-        asked = {"prompt": "#"} if form == "base" else {"messages": [{"role": "user", "content": "Say yes."}]}
-        body = {"model": self._model, **asked, "max_tokens": 1} | self._options.extra_body
-        response = await self._first_contact(route, _without_nulls(body))
-        if response.is_success:
-            self._check_answer(response, form)
-        elif not is_busy(response.status_code):
+        route, response = self._route(form), await self._first_contact(TRIALS[form])
+        if not response.is_success and not is_busy(response.status_code):
             said = self._key.hidden(error_message(response)).rstrip(".")
-            raise UserError(f"{route}: HTTP {response.status_code}: {said}. {self._cure(response.status_code)}")
+            raise UserError(f"{route}: HTTP {response.status_code}: {said}. {self._cure(response.status_code, form)}")
 
-    async def _first_contact(self, route: httpx.URL, body: dict[str, Any]) -> httpx.Response:
+    async def _first_contact(self, prompt: Prompt) -> httpx.Response:
         """Send one request, a second time if the connection breaks: servers drop idle ones.
 
         Raises:
-            UserError: the server cannot be reached.
+            UserError: the server cannot be reached, or answers with something that is no completion.
         """
+
+        def write(dialect: Dialect) -> dict[str, Any]:
+            return trial_body(self._model, prompt, dialect, self._options.extra_body)
+
         try:
             try:
-                return await self._client.post(route, json=body)
-            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
-                return await self._client.post(route, json=body)
+                return (await self._converse(prompt, write)).response
+            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError, StreamBroken):
+                return (await self._converse(prompt, write)).response
         except httpx.RequestError as error:
             cure = "Is the server running, and is this the right host and port?"
-            raise UserError(f"{route}: not reachable ({self._key.hidden(_reason(error))}). {cure}") from None
-
-    def _check_answer(self, response: httpx.Response, form: PromptForm) -> None:
-        try:
-            read_answer(response, form, 0.0)
-        except AnswerError as error:
+            told = self._key.hidden(_reason(error))
+            raise UserError(f"{self._route(prompt.form)}: not reachable ({told}). {cure}") from None
+        except (AnswerError, StreamBroken) as error:
             told = self._key.hidden(str(error))
             raise UserError(f"{told} Is this the base URL of an OpenAI-compatible API?") from None
 
     async def generate(self, prompt: Prompt, sampling: Sampling, indexes: Sequence[int]) -> list[Completion]:
-        """Complete one prompt once per index, as separate requests with the seed of each sample."""
-        return list(await asyncio.gather(*(self._sample(prompt, sampling, index) for index in indexes)))
+        """Complete one prompt once per index, as separate requests with the seed of each sample.
+
+        They stand one behind the other in the queue, so a server that caches prefixes computes the prompt once.
+        """
+        called = self._clock.monotonic()
+        return list(await asyncio.gather(*(self._sample(prompt, sampling, index, called) for index in indexes)))
 
     async def close(self) -> None:
         """Close the connections; may be called again."""
         await self._client.aclose()
 
-    async def _sample(self, prompt: Prompt, sampling: Sampling, index: int) -> Completion:
-        form: CompletionForm = "completion" if prompt.form == "base" else "chat"
+    async def _sample(self, prompt: Prompt, sampling: Sampling, index: int, called: float) -> Completion:
         try:
             # A request keeps its slot while it waits to be made again: a server that is over its limits gets fewer.
             async with self._slots:
-                answer = await self._ask(prompt, sampling, sampling.seed_of(prompt, index))
+                queued = self._clock.monotonic() - called
+                answer, started_at = await self._ask(prompt, sampling, sampling.seed_of(prompt, index))
+            return answer.completion(prompt, started_at=started_at, queue_seconds=queued)
         except (RequestFailed, AnswerError) as error:
-            return Completion(text="", form=form, finish_reason="error", error=self._key.hidden(str(error)))
-        return answer.completion(form, prompt.stop)
+            told = self._key.hidden(str(error))
+            return Completion(text="", form=form_of(prompt), finish_reason="error", error=told)
 
-    async def _ask(self, prompt: Prompt, sampling: Sampling, seed: int) -> Answer:
-        """Send one request, again where that may help.
+    async def _ask(self, prompt: Prompt, sampling: Sampling, seed: int) -> tuple[Answer, float]:
+        """Send one request, again where that may help; the answer and when the request was sent that it belongs to.
 
         Raises:
             RequestFailed: refused, or failed in every attempt.
             AnswerError: answered with something that is no completion.
         """
         route = self._route(prompt.form)
+
+        def write(dialect: Dialect) -> dict[str, Any]:
+            return request_body(self._model, prompt, sampling, seed, dialect, self._options.extra_body)
+
         attempt = 0
         while True:
-            num_stops = len(prompt.stop) if self._max_stops is None else self._max_stops
-            body = self._body(prompt, sampling, seed, num_stops)
-            began = self._clock.monotonic()
+            asked = None
             try:
-                response = await self._client.post(route, json=body)
-            except httpx.TransportError as error:
-                response, failure, asked = None, f"{route}: {_reason(error)}", None
-            except httpx.RequestError as error:
-                raise RequestFailed(f"{route}: {_reason(error)}") from error
-            if response is not None:
-                if response.is_success:
-                    return read_answer(response, prompt.form, self._clock.monotonic() - began)
-                if _refuses_stops(response) and num_stops > MAX_PORTABLE_STOPS:
-                    self._max_stops = MAX_PORTABLE_STOPS
-                    continue
+                reply = await self._converse(prompt, write)
+                if reply.answer is not None:
+                    return reply.answer, reply.started_at
+                response = reply.response
                 failure = f"{route}: HTTP {response.status_code}: {error_message(response)}"
                 if not is_retried(response.status_code):
                     raise RequestFailed(failure)
                 asked = retry_after_seconds(response.headers.get("retry-after"), self._clock.now())
+            except StreamBroken as error:
+                failure = str(error)
+            except httpx.TransportError as error:
+                failure = f"{route}: {_reason(error)}"
+            except httpx.RequestError as error:
+                raise RequestFailed(f"{route}: {_reason(error)}") from error
             await self._wait(attempt, seed, failure, asked)
             attempt += 1
+
+    async def _converse(self, prompt: Prompt, write: Callable[[Dialect], dict[str, Any]]) -> _Reply:
+        """Send one request in the words that this server takes; fewer at once where it refuses some.
+
+        What it refused is remembered when it has taken the rest: only then was it about those words.
+
+        Raises:
+            httpx.RequestError, StreamBroken: no whole answer came.
+            AnswerError: answered with something that is no completion.
+        """
+        dialect = self._dialect
+        while True:
+            body = write(dialect)
+            reply = await self._exchange(prompt, body)
+            if reply.answer is not None:
+                self._dialect = self._dialect.and_also(dialect)
+                return reply
+            fewer = dialect.without(reply.response, body)
+            if fewer is None:
+                return reply
+            dialect = fewer
+
+    async def _exchange(self, prompt: Prompt, body: dict[str, Any]) -> _Reply:
+        """Send one request and read its response to the end; raises as `_converse`."""
+        clock = self._clock
+        started_at, sent = clock.now(), clock.monotonic()
+        async with self._client.stream("POST", self._route(prompt.form), json=body) as response:
+            if response.is_success and is_stream(response):
+                answer = await read_stream(response, prompt, sent, clock.monotonic)
+                return _Reply(response, answer, started_at)
+            await response.aread()
+        answered = read_answer(response, prompt, clock.monotonic() - sent) if response.is_success else None
+        return _Reply(response, answered, started_at)
 
     async def _wait(self, attempt: int, seed: int, failure: str, asked: float | None) -> None:
         """Wait before the next attempt, at least as long as the server asked for.
@@ -186,29 +233,10 @@ class OpenAIGenerator:
             raise RequestFailed(f"the server asks to wait {asked:.0f} s, run again later: {failure}")
         await self._clock.sleep(max(asked or 0.0, backoff_seconds(attempt, seed)))
 
-    def _body(self, prompt: Prompt, sampling: Sampling, seed: int, num_stops: int) -> dict[str, Any]:
-        """The request; extra_body has the last word, and its nulls take fields out."""
-        body: dict[str, Any] = {
-            "model": self._model,
-            "max_tokens": sampling.max_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": seed,
-        }
-        if prompt.form == "base":
-            body["prompt"] = prompt.text
-        else:
-            body["messages"] = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
-        if sampling.top_k:
-            body["top_k"] = sampling.top_k
-        if prompt.stop and num_stops:
-            body["stop"] = list(prompt.stop[:num_stops])
-        return _without_nulls(body | self._options.extra_body)
-
     def _route(self, form: PromptForm) -> httpx.URL:
         return self._url.copy_with(path=f"{self._url.path.rstrip('/')}/{ROUTES[form]}")
 
-    def _cure(self, status: int) -> str:
+    def _cure(self, status: int, form: PromptForm) -> str:
         """What to do about a status of the first contact."""
         name = self._options.api_key_env
         if status in (401, 403):
@@ -222,6 +250,10 @@ class OpenAIGenerator:
             return "The server is broken; its log says more."
         if status < 400:
             return "Give the URL that it redirects to."
+        if form == "fim":
+            return (
+                "To fill gaps the server must take a suffix; vLLM's does not, but the kinds transformers and vllm do."
+            )
         return "Fields can be added, changed or taken out (null): --set model.extra_body.FIELD=VALUE"
 
 
@@ -237,15 +269,7 @@ def _read_key(variable: str) -> _Key:
     return _Key(value)
 
 
-def _refuses_stops(response: httpx.Response) -> bool:
-    return response.status_code == httpx.codes.BAD_REQUEST and "stop" in response.text.lower()
-
-
 def _reason(error: httpx.RequestError) -> str:
     """One line: httpx leaves the text of most time-outs empty."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if value is not None}

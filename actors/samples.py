@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
 from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
 
-from benchmarks.problem import Completion, Message, Prompt
+from benchmarks.problem import Completion, Message, Prompt, TokenLogprob
 
 IDENTITY = [
     pa.field("sample_id", pa.string(), nullable=False),  # content hash of all that the sample depends on
@@ -24,9 +27,18 @@ GENERATED = [
     pa.field("finish_reason", pa.string(), nullable=False),
     pa.field("prompt_tokens", pa.int32()),
     pa.field("completion_tokens", pa.int32()),
-    pa.field("generation_seconds", pa.float64()),
+    pa.field("reasoning_tokens", pa.int32()),
+    pa.field("generation_started_at", pa.float64()),  # seconds since the epoch
+    pa.field("generation_seconds", pa.float64()),  # end to end
+    pa.field("queue_seconds", pa.float64()),
+    pa.field("ttft_seconds", pa.float64()),
+    pa.field("logprobs", pa.string()),  # JSON, see logprobs_text; null unless the benchmark asks
     pa.field("generation_error", pa.string(), nullable=False),
+    pa.field("replica", pa.string()),  # node and process that generated it; empty for stored samples
 ]
+
+WATCHED = [pa.field("inter_token_seconds", pa.list_(pa.float32()))]
+"""Beside GENERATED in generations/ alone: as many numbers as tokens would weigh on every later stage."""
 
 JUDGED = [
     pa.field("program", pa.string(), nullable=False),
@@ -34,6 +46,9 @@ JUDGED = [
     pa.field("status", pa.string(), nullable=False),
     pa.field("judge", pa.string(), nullable=False),  # see judge_text
     pa.field("isolation", pa.string(), nullable=False),
+    pa.field("execution_started_at", pa.float64()),  # seconds since the epoch; null where nothing was judged
+    pa.field("execution_queue_seconds", pa.float64()),  # from its generation's end, or its arrival, to its start
+    pa.field("compile_seconds", pa.float64()),  # null for languages without a compiler
     pa.field("cpu_seconds", pa.float64(), nullable=False),
     pa.field("wall_seconds", pa.float64(), nullable=False),
     pa.field("peak_memory_bytes", pa.int64()),
@@ -43,10 +58,11 @@ JUDGED = [
     pa.field("stderr_tail", pa.string(), nullable=False),
     pa.field("score", pa.float64()),  # the headline of `scores`; null where we, not the program, failed
     pa.field("scores", pa.map_(pa.string(), pa.float64()), nullable=False),  # every named score of the benchmark
+    pa.field("worker", pa.string()),  # node and process that judged it
     pa.field("finished_at", pa.float64(), nullable=False),  # seconds since the epoch; the latest row of an id wins
 ]
 
-GENERATION_SCHEMA = pa.schema(IDENTITY + GENERATED)
+GENERATION_SCHEMA = pa.schema(IDENTITY + GENERATED + WATCHED)
 SAMPLE_SCHEMA = pa.schema(IDENTITY + GENERATED + JUDGED)
 
 REQUEST_SCHEMA = pa.schema(
@@ -89,8 +105,13 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def completion_row(completion: Completion, sample_index: int) -> dict[str, Any]:
-    """A completion as the columns of GENERATED, with its index."""
+def place() -> str:
+    """Node and process, for the columns `replica` and `worker`."""
+    return f"{platform.node()}:{os.getpid()}"
+
+
+def completion_row(completion: Completion, sample_index: int, replica: str = "") -> dict[str, Any]:
+    """A completion as the columns of GENERATED and WATCHED, with its index."""
     return {
         "sample_index": sample_index,
         "completion": storable(completion.text),
@@ -99,13 +120,41 @@ def completion_row(completion: Completion, sample_index: int) -> dict[str, Any]:
         "finish_reason": completion.finish_reason,
         "prompt_tokens": completion.prompt_tokens,
         "completion_tokens": completion.completion_tokens,
+        "reasoning_tokens": completion.reasoning_tokens,
+        "generation_started_at": completion.started_at,
         "generation_seconds": completion.seconds,
+        "queue_seconds": completion.queue_seconds,
+        "ttft_seconds": completion.ttft_seconds,
+        "logprobs": logprobs_text(completion),
         "generation_error": storable(completion.error),
+        "replica": replica,
+        "inter_token_seconds": completion.inter_token_seconds or None,
+    }
+
+
+def logprobs_text(completion: Completion) -> str | None:
+    """Log probabilities of a completion and of its prompt as JSON; None where there are none."""
+    told = {"completion": completion.logprobs, "prompt": completion.prompt_logprobs}
+    if not any(told.values()):
+        return None
+    return json.dumps({name: [[t.token, t.logprob, t.top] for t in tokens] for name, tokens in told.items()})
+
+
+def _logprobs_of(text: str | None) -> dict[str, tuple[TokenLogprob, ...]]:
+    """The tokens behind logprobs_text, under `completion` and `prompt`."""
+    told = json.loads(text) if text else {}
+    return {
+        name: tuple(
+            TokenLogprob(token=token, logprob=value, top=tuple((str(word), float(each)) for word, each in top))
+            for token, value, top in tokens
+        )
+        for name, tokens in told.items()
     }
 
 
 def completion_of(row: dict[str, Any]) -> Completion:
     """The completion behind a row of GENERATED columns."""
+    logprobs = _logprobs_of(row["logprobs"])
     return Completion(
         text=row["completion"],
         form=row["completion_form"],
@@ -113,7 +162,13 @@ def completion_of(row: dict[str, Any]) -> Completion:
         finish_reason=row["finish_reason"],
         prompt_tokens=row["prompt_tokens"],
         completion_tokens=row["completion_tokens"],
+        reasoning_tokens=row["reasoning_tokens"],
+        started_at=row["generation_started_at"],
         seconds=row["generation_seconds"],
+        queue_seconds=row["queue_seconds"],
+        ttft_seconds=row["ttft_seconds"],
+        logprobs=logprobs.get("completion", ()),
+        prompt_logprobs=logprobs.get("prompt", ()),
         error=row["generation_error"],
     )
 

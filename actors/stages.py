@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
+import pyarrow as pa
 import ray
 
+from actors.attempts import Attempts
 from actors.execute import Execute
 from actors.generate import Generate
-from actors.generator import Sampling
+from actors.generator import Generator, GeneratorDied, Sampling
 from actors.judging import Policy
 from actors.models import open_generator
 
 
 class GenerateStage(Generate):
-    """A Generate actor; `shared` refers to (ModelSpec, GeneratorOptions, references, stored samples)."""
+    """A Generate actor; `shared` refers to (ModelSpec, GeneratorOptions, references, stored samples, cache folder)."""
 
-    def __init__(self, run_dir: str, shared: ray.ObjectRef, sampling: Sampling) -> None:
-        """Fetch what is shared; the model is loaded when the first row needs it."""
+    def __init__(self, run_dir: str, shared: ray.ObjectRef, sampling: Sampling, replicas: int = 1) -> None:
+        """Fetch what is shared; the model is loaded when the first row needs it.
 
-        def opener() -> object:
-            spec, options, references, stored = ray.get(shared)
-            return open_generator(spec, options, references, stored=stored)
+        Args:
+            run_dir: where completions are committed.
+            shared: see the class.
+            sampling: how completions are drawn.
+            replicas: actors of this stage; failed openings are counted over all of them.
+        """
+        self._attempts = Attempts(Path(run_dir))
 
-        super().__init__(run_dir, opener, sampling)  # type: ignore[arg-type]
+        def opener() -> Generator:
+            self._attempts.begin(replicas)
+            spec, options, references, stored, cache = ray.get(shared)
+            return open_generator(spec, options, references, stored=stored, cache=cache)
+
+        super().__init__(run_dir, opener, sampling)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """As Generate; where the back end died, this process ends, so that Ray starts it anew and repeats the batch."""
+        try:
+            return super().__call__(batch)
+        except GeneratorDied as error:
+            self._attempts.died(f"{type(error).__name__}: {error}")
+            sys.stderr.flush()
+            os._exit(1)
 
 
 class ExecuteStage(Execute):

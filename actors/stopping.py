@@ -6,11 +6,17 @@ looked for in decoded text, and a row's text is cut before the first of them whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+
+from benchmarks.problem import TokenLogprob
+
+TokenFigures = tuple[int, float, tuple[tuple[int, float], ...]]
+"""A token, its natural log probability, and the likeliest tokens with theirs, best first."""
 
 CONTEXT_TOKENS = 8
 """Tokens before a text that are decoded with it: some tokenizers drop the space that a first token begins with."""
@@ -35,6 +41,16 @@ class Row:
     finish_reason: str = ""
     """Empty while the row goes on."""
     error: str = ""
+    began: float = 0.0
+    """time.perf_counter() when the model began to read the prompt."""
+    arrived: list[float] = field(default_factory=list)
+    """time.perf_counter() at each token."""
+    num_alternatives: int | None = None
+    """So many alternatives are wanted beside each token, with log probabilities; None: none of this."""
+    logprobs: list[TokenFigures] = field(default_factory=list)
+    """Per generated token, by the model's own distribution (before temperature, top_k and top_p)."""
+    prompt_logprobs: list[TokenFigures] | None = None
+    """Per token of the prompt but the first; None where they are not wanted."""
 
     @property
     def ids(self) -> list[int]:
@@ -52,12 +68,27 @@ class Decoder:
     def text(self, before: Sequence[int], after: Sequence[int]) -> str:
         """What `after` adds to the text of `before`, byte for byte; special tokens are left out."""
         context = list(before[-CONTEXT_TOKENS:])
-        prefix, whole = self._decode(context), self._decode([*context, *after])
+        prefix, whole = self.whole(context), self.whole([*context, *after])
         # Where `before` ends inside a character the prefix changes, and no text "after" it exists.
-        return whole[len(prefix) :] if whole.startswith(prefix) else self._decode(list(after))
+        return whole[len(prefix) :] if whole.startswith(prefix) else self.whole(list(after))
 
-    def _decode(self, ids: list[int]) -> str:
+    def whole(self, ids: list[int]) -> str:
+        """The text of tokens that nothing stands before."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def logprobs(self, figures: Iterable[TokenFigures]) -> tuple[TokenLogprob, ...]:
+        """The same with each token's own text, special tokens included."""
+        return tuple(
+            TokenLogprob(
+                token=self._token(token_id),
+                logprob=logprob,
+                top=tuple((self._token(other), its_logprob) for other, its_logprob in top),
+            )
+            for token_id, logprob, top in figures
+        )
+
+    def _token(self, token_id: int) -> str:
+        return str(self._tokenizer.decode([token_id], clean_up_tokenization_spaces=False))
 
 
 class RowEnds:
@@ -73,8 +104,10 @@ class RowEnds:
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
         """Take the last column of `input_ids` (batch, length); returns which rows have ended, bool (batch,)."""
+        now = time.perf_counter()
         for row, token_id in zip(self._rows, input_ids[:, -1].tolist(), strict=True):
             if not row.finish_reason:
+                row.arrived.append(now)
                 take(row, token_id, self._decoder)
         return torch.tensor([bool(row.finish_reason) for row in self._rows], device=input_ids.device)
 
@@ -102,7 +135,7 @@ def _stop_has_come(row: Row, decoder: Decoder) -> bool:
     tail = max(len(mark.encode()) for mark in row.stop) + CONTEXT_TOKENS
     split = max(0, len(row.token_ids) - tail)
     before = [*row.prompt_ids[-CONTEXT_TOKENS:], *row.token_ids[:split]]
-    recent = decoder.text(before, row.token_ids[split:])
+    recent = decoder.whole([*before[-CONTEXT_TOKENS:], *row.token_ids[split:]])
     if not any(mark in recent for mark in row.stop):
         return False
     whole = decoder.text(row.prompt_ids, row.token_ids)

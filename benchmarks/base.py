@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmarks.data import Provenance
 from benchmarks.extraction import program_text
 from benchmarks.problem import Completion, Message, Problem, Prompt, PromptForm, Score
+from benchmarks.prompt_template import PLAIN, Example, PromptTemplate
+from benchmarks.prompting import Shot, check_shots, compose
+from runners.errors import UserError
 from runners.program import Limits, Program, Verdict
 from runners.sandbox import Sandbox
 
@@ -45,6 +48,8 @@ class BaseBenchmark(Generic[OptionsT]):
     """The options that `load` takes."""
     main_option: str | None = None
     """The option that a bare value sets: `mbpp:sanitized` is `subset=sanitized`; None if there is none."""
+    forms: tuple[PromptForm, ...] = ("base", "chat")
+    """The forms that its prompts can have."""
     stop: tuple[str, ...] = ()
     """Where a base model's completion ends."""
     times_calls: bool = False
@@ -55,6 +60,8 @@ class BaseBenchmark(Generic[OptionsT]):
     """`__name__` while a program runs."""
     cpu_seconds: float = 10.0
     """CPU limit of a program whose problem names none."""
+    template: PromptTemplate = PLAIN
+    """What `ask` adds to the prompts; set by `asked_with`."""
 
     def __init__(self, problems: Sequence[Problem], provenance: Provenance) -> None:
         """Hold the problems, in the benchmark's own order, and where they came from."""
@@ -87,6 +94,42 @@ class BaseBenchmark(Generic[OptionsT]):
             message = Message(role="user", content=problem.instruction)
             return Prompt(task_id=problem.task_id, variant=problem.variant, form=form, messages=(message,))
         return Prompt(task_id=problem.task_id, variant=problem.variant, form=form, text=problem.prompt, stop=self.stop)
+
+    def asked_with(self, template: PromptTemplate) -> Self:
+        """The same benchmark asked in another way.
+
+        Raises:
+            DataError: an example of the template is one of the problems.
+            UserError: the benchmark has no format for examples.
+        """
+        asked = copy.copy(self)
+        asked.template = template
+        check_shots(template, self.name, self.problems(), asked.shots())
+        return asked
+
+    def form_for(self, form: PromptForm) -> PromptForm:
+        """The model's form, or the benchmark's own first where it has no such prompts."""
+        return form if form in self.forms else self.forms[0]
+
+    def ask(self, problem: Problem, form: PromptForm) -> Prompt:
+        """The problem's prompt in `form_for(form)`, with what the template adds.
+
+        Raises:
+            UserError: the template holds what the form has no place for.
+        """
+        return compose(self.template, self.prompt(problem, self.form_for(form)), self.shots())
+
+    def shots(self) -> tuple[Shot, ...]:
+        """The template's examples in this benchmark's format."""
+        return tuple(self.shot(example) for example in self.template.shown)
+
+    def shot(self, example: Example) -> Shot:
+        """One example in this benchmark's format; a benchmark that can show examples overrides this.
+
+        Raises:
+            UserError: this benchmark has no such format.
+        """
+        raise UserError(f"{self.name}: it shows no examples; take the prompt mode zero_shot or zero_shot_cot.")
 
     def source(self, problem: Problem, completion: Completion) -> str:
         """The program under test: the problem's setup, then prompt and completion joined as the form asks."""

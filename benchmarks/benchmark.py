@@ -24,7 +24,11 @@ class Benchmark(Protocol):
         ...
 
     def prompt(self, problem: Problem, form: PromptForm) -> Prompt:
-        """What to ask a base model or a chat model."""
+        """What to ask a base model or a chat model, as the benchmark's authors do."""
+        ...
+
+    def ask(self, problem: Problem, form: PromptForm) -> Prompt:
+        """The prompt with what the prompt mode adds: system message, examples, a cue to reason."""
         ...
 
     def programs(self, problem: Problem, completion: Completion) -> tuple[Program, ...]:

@@ -22,8 +22,10 @@ from benchmarks.evalplus_truth import MEMORY_BYTES, Canonical, Truth, judge_prel
 from benchmarks.fetch import Source
 from benchmarks.humaneval import INSTRUCTION
 from benchmarks.humaneval import WRONG as WRONG_BODIES
-from benchmarks.mbpp import wrong_codes
+from benchmarks.mbpp import docstring_prompt, wrong_codes
 from benchmarks.problem import Completion, Problem, Score
+from benchmarks.prompt_template import Example
+from benchmarks.prompting import Shot, fenced, function_shot
 from runners.errors import DataError
 from runners.program import Limits, Program, Verdict
 from runners.sandbox import Sandbox
@@ -195,6 +197,10 @@ class HumanEvalPlus(EvalPlus):
     stop = HUMANEVAL_STOP
     data_source = HUMANEVAL_SOURCE
 
+    def shot(self, example: Example) -> Shot:
+        """A function to complete, as the problems are."""
+        return function_shot(example, INSTRUCTION.format(prompt=example.prompt.strip()))
+
 
 class MbppPlus(EvalPlus):
     """378 checked MBPP tasks with about 35 times the inputs."""
@@ -203,6 +209,13 @@ class MbppPlus(EvalPlus):
     summary = "378 checked MBPP tasks with about 35 times the tests (EvalPlus)"
     stop = MBPP_STOP
     data_source = MBPP_SOURCE
+
+    def shot(self, example: Example) -> Shot:
+        """A docstring, answered with the whole function."""
+        prompt = docstring_prompt(example.text, example.tests[0])
+        instruction = INSTRUCTION.format(prompt=prompt.strip())
+        code = example.code
+        return Shot(example=example, prompt=prompt, answer=code, instruction=instruction, reply=fenced(code))
 
     @staticmethod
     def typed(task_id: str, inputs: list[list[Any]]) -> Sequence[Any]:

@@ -14,6 +14,8 @@ from benchmarks.base import BaseBenchmark, CommonOptions
 from benchmarks.data import Record, load_records
 from benchmarks.fetch import Source
 from benchmarks.problem import Problem
+from benchmarks.prompt_template import Example
+from benchmarks.prompting import Shot, function_shot
 
 SOURCE = Source(
     name="humaneval",
@@ -58,6 +60,10 @@ class HumanEval(BaseBenchmark[CommonOptions]):
     def helpers(self, problem: Problem) -> str:
         """Return the prompt: three tests call helpers that stand in it before the function under test."""
         return problem.prompt
+
+    def shot(self, example: Example) -> Shot:
+        """A function to complete, as the problems are."""
+        return function_shot(example, INSTRUCTION.format(prompt=example.prompt.strip()))
 
     @classmethod
     def load(cls, options: CommonOptions, cache: Path) -> Self:

@@ -19,6 +19,8 @@ from benchmarks.data import Provenance, Record, load_records
 from benchmarks.extraction import parse, program_text
 from benchmarks.fetch import Source
 from benchmarks.problem import Completion, Problem
+from benchmarks.prompt_template import Example
+from benchmarks.prompting import Shot, fenced
 from runners.errors import DataError, UserError
 
 SPLITS = ("prompt", "test", "validation", "train")
@@ -130,6 +132,23 @@ class Mbpp(BaseBenchmark[MbppOptions]):
             benchmark.stop = FEW_SHOT_STOP
         return benchmark
 
+    def shot(self, example: Example) -> Shot:
+        """A docstring, answered with the whole function.
+
+        Raises:
+            UserError: the paper's examples stand there already.
+        """
+        if self.stop == FEW_SHOT_STOP:
+            raise UserError("mbpp: shots=3 brings the paper's examples; leave it out, or take prompt mode zero_shot.")
+        tests = "\n".join(example.tests)
+        return Shot(
+            example=example,
+            prompt=docstring_prompt(example.text, example.tests[0]),
+            answer=example.code,
+            instruction=INSTRUCTION.format(text=example.text, tests=tests),
+            reply=fenced(example.code),
+        )
+
     def source(self, problem: Problem, completion: Completion) -> str:
         """The program: imports that the tests need, then the code alone."""
         return problem.setup + program_text(completion, prompt="", entry_point=problem.entry_point, stop=self.stop)
@@ -177,7 +196,7 @@ def _problem(record: MbppRecord, examples: str) -> Problem:
     entry_point = entry_point_of(record.code, record.test_list[0])
     return Problem(
         task_id=f"Mbpp/{record.task_id}",
-        prompt=examples + _shot(record) if examples else f'"""\n{record.text}\n{record.test_list[0]}\n"""\n',
+        prompt=examples + _shot(record) if examples else docstring_prompt(record.text, record.test_list[0]),
         instruction=INSTRUCTION.format(text=record.text, tests="\n".join(record.test_list)),
         tests=tuple(tests),
         entry_point=entry_point,
@@ -185,6 +204,11 @@ def _problem(record: MbppRecord, examples: str) -> Problem:
         reference=record.code,
         wrong=wrong_codes(entry_point),
     )
+
+
+def docstring_prompt(text: str, test: str) -> str:
+    """The BigCode form: sentence and first assertion in a docstring."""
+    return f'"""\n{text}\n{test}\n"""\n'
 
 
 def wrong_codes(entry_point: str | None) -> tuple[str, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
 
 NOMINAL = "nominal"
 """The variant name of a problem that was not perturbed."""
 
-PromptForm = Literal["base", "chat"]
+PromptForm = Literal["base", "chat", "fim"]
 CompletionForm = Literal["completion", "chat", "solution"]
 
 
@@ -38,10 +38,12 @@ class Problem:
     cpu_seconds: float | None = None
     """CPU limit of this problem where it differs from the benchmark's."""
     tags: tuple[str, ...] = ()
+    suffix: str = ""
+    """What stands after the gap, where a gap in code is to be filled; `prompt` is then what stands before it."""
 
     def sha256(self) -> str:
         """Content hash of the benchmark record: a part of every sample's identity."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return _content_hash(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +62,31 @@ class Prompt:
     variant: str = NOMINAL
     form: PromptForm
     text: str = ""
-    """For form `base`: the text to continue."""
+    """For form `base`: the text to continue; for `fim`: what stands before the gap."""
+    suffix: str = ""
+    """For form `fim`: what stands after the gap."""
     messages: tuple[Message, ...] = ()
     """For form `chat`: the conversation so far, last message from the user."""
     stop: tuple[str, ...] = ()
     """Generation ends before the first of these; they are not part of the completion."""
+    logprobs: int | None = None
+    """So many alternatives beside each generated token, with their log probabilities (0: its own alone); None: no."""
+    prompt_logprobs: bool = False
+    """Whether each token of the prompt is wanted with its log probability."""
 
     def sha256(self) -> str:
         """Content hash: a part of every sample's identity."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return _content_hash(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLogprob:
+    """One token with its natural log probability."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+    """The likeliest alternatives and theirs, best first, as many as the prompt asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +102,21 @@ class Completion:
     completion_tokens: int | None = None
     """Tokens the model generated; None where the source does not tell (stored samples)."""
     seconds: float | None = None
-    """Wall time of the request that this completion came with; None for stored samples."""
+    """End-to-end latency: from the call to the last token of this completion; None for stored samples."""
+    started_at: float | None = None
+    """When it was asked for, seconds since the epoch; None for stored samples."""
+    queue_seconds: float | None = None
+    """From the call until the model began with it; None where the back end does not tell."""
+    ttft_seconds: float | None = None
+    """Time to first token: from the call until the first token arrived; None where that was not seen."""
+    inter_token_seconds: tuple[float, ...] = ()
+    """Gaps between tokens as they arrived, one fewer than tokens; empty where arrivals were not watched."""
+    reasoning_tokens: int | None = None
+    """Tokens of completion_tokens that went into reasoning before the answer; None where that is not known."""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Per generated token, where the prompt asked for them."""
+    prompt_logprobs: tuple[TokenLogprob, ...] = ()
+    """Per token of the prompt but the first, where the prompt asked for them."""
     verbatim: bool = False
     """True if the text is to be run as it is: no stop sequence is looked for (stored samples, references)."""
     error: str = ""
@@ -96,3 +128,10 @@ class Score:
     """What a sample is worth: named values in [0, 1]; `pass` is the headline where programs are run."""
 
     values: Mapping[str, float] = field(default_factory=dict)
+
+
+def _content_hash(record: Problem | Prompt) -> str:
+    """SHA-256 of the fields that are not at their defaults, so that a new field changes no old record's identity."""
+    plain: dict[str, Any] = asdict(record)
+    told = {each.name: plain[each.name] for each in fields(record) if getattr(record, each.name) != each.default}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -17,6 +17,7 @@ from runners.errors import UserError
 
 BENCHMARKS = {
     "humaneval": "benchmarks.humaneval:HumanEval",
+    "humaneval_infilling": "benchmarks.humaneval_infilling:HumanEvalInfilling",
     "mbpp": "benchmarks.mbpp:Mbpp",
     "humaneval_plus": "benchmarks.evalplus:HumanEvalPlus",
     "mbpp_plus": "benchmarks.evalplus:MbppPlus",

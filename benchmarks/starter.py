@@ -16,6 +16,8 @@ from benchmarks.base import BaseBenchmark, CommonOptions
 from benchmarks.data import Record, load_records
 from benchmarks.fetch import Source
 from benchmarks.problem import Problem
+from benchmarks.prompt_template import Example
+from benchmarks.prompting import Shot, function_shot
 from runners.errors import UserError
 
 PACKAGED = Path(__file__).with_name("starter_problems.jsonl")
@@ -71,6 +73,10 @@ class Starter(BaseBenchmark[StarterOptions]):
     Options = StarterOptions
     main_option = "difficulty"
     stop = STOP
+
+    def shot(self, example: Example) -> Shot:
+        """A function to complete, as the problems are."""
+        return function_shot(example, INSTRUCTION.format(prompt=example.prompt))
 
     @classmethod
     def load(cls, options: StarterOptions, cache: Path) -> Self:

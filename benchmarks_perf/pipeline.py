@@ -22,7 +22,7 @@ from benchmarks_perf.session import DriverFailed
 from benchmarks_perf.subjects import Settings
 
 _PATIENCE_SECONDS, _PATIENCE_PER_SAMPLE = 600.0, 2.0
-_START = "import sys; from engine.cli import main; main()"
+START = "import sys; from engine.cli import main; main()"
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -58,10 +58,10 @@ def replay(
         DriverFailed: the command failed, or did not judge each sample.
     """
     with tempfile.TemporaryDirectory(prefix="codeassay-perf-") as folder, stored_workload(samples) as path:
-        argv = [sys.executable, "-c", _START, *arguments(samples, path, data, settings, workers, Path(folder) / "run")]
+        argv = [sys.executable, "-c", START, *arguments(samples, path, data, settings, workers, Path(folder) / "run")]
         begun = time.time()
         with pinned(set(cores)):
-            _run(argv, Path(folder), patience_seconds=_PATIENCE_SECONDS + _PATIENCE_PER_SAMPLE * len(samples))
+            run_command(argv, Path(folder), patience_seconds=_PATIENCE_SECONDS + _PATIENCE_PER_SAMPLE * len(samples))
         ended = time.time()
         finished, statuses = _judged(Path(folder) / "run")
     if len(finished) != len(samples):
@@ -124,7 +124,7 @@ def _has_flag(name: str) -> bool:
     return any(name in (*option.opts, *option.secondary_opts) for option in command.commands["run"].params)
 
 
-def _run(argv: list[str], folder: Path, *, patience_seconds: float) -> None:
+def run_command(argv: list[str], folder: Path, *, patience_seconds: float) -> None:
     """Run the command with places of its own: no cluster, cache or run of the user's."""
     own = {"CODEASSAY_RUNS": str(folder / "runs"), "CODEASSAY_CACHE": str(folder / "cache"), "PYTHONPATH": str(_ROOT)}
     kept = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")}

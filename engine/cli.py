@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from engine.cli_stress_more import stress_app
 from runners.errors import UserError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INCONCLUSIVE, EXIT_INCOMPLETE = 0, 1, 2, 3, 4
@@ -23,6 +24,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 inconclusive, 4 incomplete (run again to resume).",
 )
 
+app.add_typer(stress_app, name="stress")
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")]
 
 
@@ -30,7 +33,8 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on
 def run(
     targets: Annotated[list[str], typer.Argument(help="A suite file or name, or benchmarks such as mbpp:sanitized.")],
     model: Annotated[
-        str | None, typer.Option(help="reference, replay:FILE, transformers:PATH, openai:URL#MODEL, PATH")
+        list[str] | None,
+        typer.Option(help="reference, replay:FILE, transformers:PATH, openai:URL#MODEL, PATH, 'DIR/*'; repeatable."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="The benchmark's original file on disk.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many problems of each benchmark.")] = None,
@@ -39,35 +43,47 @@ def run(
     temperature: Annotated[float | None, typer.Option(help="0 is greedy.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Token limit per completion.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of generation.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="zero_shot, few_shot, zero_shot_cot, few_shot_cot, or a YAML file.")
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="System message of chat prompts.")] = None,
+    replicas: Annotated[int | None, typer.Option(help="Model replicas; all GPUs if empty, else one.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Runs, with seeds that follow each other: their spread.")] = 1,
     step: Annotated[int | None, typer.Option(help="Training step, where the model's name does not tell it.")] = None,
     isolation: Annotated[str | None, typer.Option(help="auto, full, rootless, restricted or none.")] = None,
     judge: Annotated[str | None, typer.Option(help="auto, inside or split: where tests run.")] = None,
     cache: Annotated[
         bool | None, typer.Option("--cache/--no-cache", help="Serve programs that were judged before from disk.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="The run directory; runs/<model>/<suite>-<id> if empty.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The run directory (of several models: of theirs).")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any key: --set generation.top_p=0.9")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Evaluate a model on a suite or benchmarks; the same command again resumes."""
+    """Evaluate models on a suite or benchmarks; the same command again resumes."""
+    from engine.model_list import expand_models
     from engine.suite import load_config
 
+    models: list[str | None] = [*expand_models(model or (), Console(stderr=True).print)] or [None]
     flags: dict[str, Any] = {
-        "model.spec": model,
         "model.step": step,
         "limit": limit,
         "generation.n": n,
         "generation.temperature": temperature,
         "generation.max_tokens": max_tokens,
         "generation.seed": seed,
+        "prompt": prompt,
+        "system": system,
+        "model.replicas": replicas,
         "report.k": _ks(k),
         "execution.isolation": isolation,
         "execution.judge": judge,
         "execution.cache": cache,
         "output": str(output) if output else None,
     }
-    config = load_config(targets, flags, settings or [], data)
-    raise typer.Exit(_run(config, as_json=as_json))
+    configs = [load_config(targets, flags | {"model.spec": name}, settings or [], data) for name in models]
+    if len(configs) > 1 or repeat > 1:
+        raise typer.Exit(_run_many(configs, repeat=repeat, output=output, as_json=as_json))
+    raise typer.Exit(_run(configs[0], as_json=as_json))
 
 
 def _ks(text: str | None) -> list[int] | None:
@@ -79,6 +95,7 @@ def _ks(text: str | None) -> list[int] | None:
 
 def _run(config: Any, *, as_json: bool) -> int:  # noqa: ANN401 - RunConfig, imported late
     """Evaluate, show, send to MLflow; the exit code."""
+    from engine.many import leave_ray
     from engine.publish import summary
     from engine.report import render_run
     from engine.run import evaluate
@@ -92,7 +109,7 @@ def _run(config: Any, *, as_json: bool) -> int:  # noqa: ANN401 - RunConfig, imp
         err.print(f"\nstopped; {kept}", soft_wrap=True, markup=False)
         return EXIT_INCOMPLETE
     finally:
-        _leave_ray()
+        leave_ray()
     if config.tracking.enabled:
         _push_or_tell(outcome.run_dir, err, quiet=as_json)
     if as_json:
@@ -106,11 +123,18 @@ def _run(config: Any, *, as_json: bool) -> int:  # noqa: ANN401 - RunConfig, imp
     return EXIT_OK
 
 
-def _leave_ray() -> None:
-    """Shut down what this process started, quietly, before anything is printed."""
-    ray = sys.modules.get("ray")
-    if ray is not None and ray.is_initialized():
-        ray.shutdown()
+def _run_many(configs: list[Any], *, repeat: int, output: Path | None, as_json: bool) -> int:
+    """As _run, for several models or repeats."""
+    from engine.cli_many import run_many
+
+    def push(outcome: Any) -> None:  # noqa: ANN401 - Outcome, imported late
+        if configs[0].tracking.enabled:
+            _push_or_tell(outcome.run_dir, Console(stderr=True), quiet=as_json)
+
+    def describe(outcome: Any) -> dict[str, Any]:  # noqa: ANN401 - Outcome, imported late
+        return _as_json(outcome.run_dir, outcome.metrics, outcome.status)
+
+    return run_many(configs, repeat=repeat, output=output, describe=describe, push=push, as_json=as_json)
 
 
 def _as_json(run_dir: Path, metrics: Any, status: str) -> dict[str, Any]:  # noqa: ANN401 - Metrics, imported late

@@ -6,14 +6,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from actors.models import GeneratorOptions
+from actors.options import GeneratorOptions
+from benchmarks.prompt_template import DEFAULT as ZERO_SHOT
 
 Count = Annotated[int, Field(ge=1)]
 _LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.:+-]*$"
-_TAKEN = ("overall", "statuses")
-"""What the totals of a run are called where a benchmark has its label."""
+_TAKEN = ("overall", "statuses", "latency", "execution", "throughput")
+"""What figures of a whole run are called where a benchmark has its label."""
 
 
 class Section(BaseModel):
@@ -32,6 +33,13 @@ class BenchmarkConfig(BaseModel):
         None, description="Name under which metrics appear; the name and its options if empty.", pattern=_LABEL
     )
     data: Path | None = Field(None, description="The benchmark's original file on disk, instead of cache or hub.")
+    prompt: str | None = Field(
+        None, description="Prompt mode, as `codeassay list` shows it, or the path of a .yaml file; the run's if empty."
+    )
+    system: str | None = Field(
+        None, description="System message of form `chat`; the run's, else the prompt mode's if not given."
+    )
+    examples: int | None = Field(None, description="How many of the prompt mode's examples are shown.", ge=1)
 
     @field_validator("label")
     @classmethod
@@ -42,8 +50,10 @@ class BenchmarkConfig(BaseModel):
 
     @property
     def metric_label(self) -> str:
-        """The label, else the name and the values of its options: `mbpp:sanitized`."""
+        """The label, else the name, the values of its options and the prompt mode: `mbpp:sanitized:few_shot`."""
         values = [str(value) for key, value in self.options().items() if key != "revision"]
+        values += [] if self.prompt in (None, ZERO_SHOT) else [Path(self.prompt).stem]
+        values += [] if self.examples is None else [str(self.examples)]
         return self.label or re.sub(r"[^A-Za-z0-9_.:+-]", "-", ":".join([self.name, *values]))
 
     def options(self) -> dict[str, Any]:
@@ -60,7 +70,7 @@ class ModelConfig(GeneratorOptions):
         "reference",
         description="`reference`, `replay:PATH`, `transformers:PATH`, `vllm:PATH`, `openai:URL#MODEL`, path or hub id.",
     )
-    form: Literal["auto", "base", "chat"] = Field(
+    form: Literal["auto", "base", "chat", "fim"] = Field(
         "auto",
         description="Prompt form; `auto` is `chat` for endpoints and checkpoints with a chat template, else `base`.",
     )
@@ -144,6 +154,10 @@ class RunConfig(Section):
     """One run: a model, a suite, and everything that decides the numbers."""
 
     suite: str = Field("", description="Name of the suite.")
+    prompt: str | None = Field(
+        None, description="Prompt mode of the benchmarks that name none of their own; `zero_shot` if empty."
+    )
+    system: str | None = Field(None, description="System message of the benchmarks that give none of their own.")
     benchmarks: list[BenchmarkConfig] = Field(description="What is asked.", min_length=1)
     limit: int | None = Field(None, description="Only the first so many problems of each benchmark.", ge=1)
     model: ModelConfig = Field(default_factory=ModelConfig)
@@ -152,3 +166,13 @@ class RunConfig(Section):
     report: ReportConfig = Field(default_factory=ReportConfig)
     tracking: TrackingConfig = Field(default_factory=TrackingConfig)
     output: Path | None = Field(None, description="The run directory; runs/<model>/<suite>-<id> if empty.")
+
+    @field_validator("benchmarks")
+    @classmethod
+    def _asked_as_the_run_says(cls, benchmarks: list[BenchmarkConfig], info: ValidationInfo) -> list[BenchmarkConfig]:
+        """Labels follow the prompt mode, so it is put where they are made."""
+        common = {key: info.data.get(key) for key in ("prompt", "system")}
+        return [
+            entry.model_copy(update={key: value for key, value in common.items() if getattr(entry, key) is None})
+            for entry in benchmarks
+        ]

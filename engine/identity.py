@@ -11,6 +11,9 @@ from typing import Any
 from actors.generator import Sampling
 from benchmarks.problem import Problem, Prompt
 
+IDENTITY_FORMAT = 2
+"""Raised when ids of samples are made in another way: runs of before are then other runs."""
+
 Identity = dict[str, Any]
 """Everything that decides the numbers of a run, as plain data; node count, batch sizes and tracking are not in it."""
 

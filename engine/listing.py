@@ -1,4 +1,4 @@
-"""What can be run: benchmarks with their options, and the built-in suites."""
+"""What can be run: benchmarks with their options, the prompt modes, and the built-in suites."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.prompt_template import built_in_templates, read_template
 from benchmarks.registry import OptionInfo, describe
 from engine.config import BenchmarkConfig
 from engine.suite import built_in_suites
@@ -18,7 +19,7 @@ _COMMON = {"data", "revision"}
 
 
 def listing() -> dict[str, Any]:
-    """Benchmarks and suites as plain data."""
+    """Benchmarks, prompt modes and suites as plain data."""
     benchmarks = [
         {
             "name": info.name,
@@ -27,7 +28,11 @@ def listing() -> dict[str, Any]:
         }
         for info in describe()
     ]
-    return {"benchmarks": benchmarks, "suites": {name: _labels(path) for name, path in built_in_suites().items()}}
+    return {
+        "benchmarks": benchmarks,
+        "prompts": {name: read_template(path).summary for name, path in built_in_templates().items()},
+        "suites": {name: _labels(path) for name, path in built_in_suites().items()},
+    }
 
 
 def _values(option: OptionInfo) -> str:
@@ -40,14 +45,17 @@ def _labels(path: Path) -> list[str]:
 
 
 def render_listing() -> RenderableType:
-    """The listing as two tables."""
+    """The listing as three tables."""
     data = listing()
     benchmarks = Table("benchmark", "what it measures", "options", box=None, pad_edge=False)
     for entry in data["benchmarks"]:
         options = "\n".join(f"{name}={values}" for name, values in entry["options"].items())
         benchmarks.add_row(Text(entry["name"], style="bold"), entry["summary"], options)
+    prompts = Table("prompt mode", "what it adds", box=None, pad_edge=False)
+    for name, summary in data["prompts"].items():
+        prompts.add_row(Text(name, style="bold"), summary)
     suites = Table("suite", "benchmarks", box=None, pad_edge=False)
     for name, labels in data["suites"].items():
         suites.add_row(Text(name, style="bold"), ", ".join(labels))
     hint = Text("codeassay run mbpp:sanitized,split=all --model reference", style="dim")
-    return Group(benchmarks, Text(), suites, Text(), hint)
+    return Group(benchmarks, Text(), prompts, Text(), suites, Text(), hint)

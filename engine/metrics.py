@@ -1,4 +1,4 @@
-"""Turn sample rows into the numbers of a run: pass@k and mean scores with intervals, outcome counts, what it cost.
+"""Turn sample rows into the numbers of a run: pass@k and mean scores with intervals, outcomes, what it cost, how fast.
 
 Faults of ours (sandbox_error, generation_error, missing) are never counted as wrong answers: they leave the problem's
 n, and where they are too many no headline is given.
@@ -15,8 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.problem import NOMINAL
+from engine.latency import Latency
+from engine.measured import Measured
 from engine.scored_rows import METRIC_COLUMNS, PlannedBenchmark, ScoredRows
+from engine.serving import Serving, latency_from, serving_from, serving_of
 from engine.statistics import FloatArray, bootstrap_interval
+from engine.timing import Timing
 from engine.usage import Usage, total_counts, total_usage, usage_of
 from runners.program import OURS, Status
 
@@ -27,6 +31,7 @@ __all__ = [
     "Estimate",
     "Metrics",
     "PlannedBenchmark",
+    "Timing",
     "compute_metrics",
 ]
 
@@ -60,6 +65,8 @@ class BenchmarkMetrics:
     num_problems_short: int = 0
     """Problems left with fewer samples that count than the largest k asks."""
     usage: Usage = field(default_factory=Usage)
+    latency: Latency | None = None
+    """Of the benchmark's own requests and executions; None where nothing was measured, and of all together."""
 
     @property
     def num_infra_errors(self) -> int:
@@ -85,6 +92,8 @@ class Metrics:
     resamples: int
     seed: int
     max_infra_errors: float
+    serving: Serving | None = None
+    """Latency and throughput of all benchmarks and variants together; None where nothing was measured."""
 
     def flat(self) -> dict[str, float]:
         """Every number under one name, such as `humaneval/pass_at_1.ci_low` (MLflow allows no `@`)."""
@@ -93,7 +102,7 @@ class Metrics:
             numbers |= {f"{name}/{key}": value for key, value in _flat_benchmark(benchmark).items()}
         numbers |= {f"{OVERALL}/{key}": value for key, value in _flat_usage(self.overall.usage).items()}
         numbers |= {f"statuses/{status}": float(count) for status, count in self.overall.statuses.items()}
-        return numbers
+        return numbers | (self.serving.flat() if self.serving else {})
 
     def to_json(self) -> str:
         """Write the metrics as text, byte for byte equal for equal metrics."""
@@ -110,7 +119,9 @@ class Metrics:
             raw = json.loads(text)
             benchmarks = {name: _benchmark_from(value) for name, value in raw.pop("benchmarks").items()}
             overall, ks = _benchmark_from(raw.pop("overall")), tuple(raw.pop("ks"))
-            return cls(benchmarks=benchmarks, overall=overall, ks=ks, **raw)
+            serving = raw.pop("serving", None)  # metrics of before it was measured have none
+            serving = None if serving is None else serving_from(serving)
+            return cls(benchmarks=benchmarks, overall=overall, ks=ks, serving=serving, **raw)
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"not the metrics of this version of codeassay ({error}); compute them again.") from error
 
@@ -143,6 +154,7 @@ def compute_metrics(
     resamples: int = 10_000,
     seed: int = 0,
     max_infra_errors: float = 0.005,
+    timing: Timing | None = None,
 ) -> Metrics:
     """Numbers of a run from its sample rows; the order of rows does not matter.
 
@@ -156,6 +168,7 @@ def compute_metrics(
         resamples: of the bootstrap over problems.
         seed: of the bootstrap.
         max_infra_errors: share of infrastructure errors above which a benchmark's estimates are withheld.
+        timing: what is known of the run's time beside the rows; nothing if None.
 
     Raises:
         ValueError: a k is larger than the samples planned per problem, more rows than planned, or a sample that counts
@@ -170,10 +183,15 @@ def compute_metrics(
     )
     scored = {name: ScoredRows.of(name, rows, plan) for name, plan in planned.items()}
     values = {name: group.values(rules.ks) for name, group in scored.items()}
-    benchmarks = {name: _benchmark_metrics(group, values[name], rules) for name, group in scored.items()}
+    timing = timing or Timing()
+    measured = {
+        name: Measured.of(group.rows, group.problem_R, has_copies=timing.has_copies) for name, group in scored.items()
+    }
+    latency = {name: part.latency(timing.gaps_of(name)) for name, part in measured.items()}
+    benchmarks = {name: _benchmark_metrics(group, values[name], latency[name], rules) for name, group in scored.items()}
     nominal = [name for name, plan in planned.items() if plan.variant == NOMINAL]
     overall = _overall({name: benchmarks[name] for name in nominal}, [values[name] for name in nominal], rules)
-    return Metrics(benchmarks=benchmarks, overall=overall, **asdict(rules))
+    return Metrics(benchmarks=benchmarks, overall=overall, serving=serving_of(measured, timing), **asdict(rules))
 
 
 def _checked_ks(ks: Sequence[int], planned: Mapping[str, PlannedBenchmark]) -> tuple[int, ...]:
@@ -187,7 +205,9 @@ def _checked_ks(ks: Sequence[int], planned: Mapping[str, PlannedBenchmark]) -> t
     return unique
 
 
-def _benchmark_metrics(scored: ScoredRows, values: dict[str, FloatArray], rules: _Rules) -> BenchmarkMetrics:
+def _benchmark_metrics(
+    scored: ScoredRows, values: dict[str, FloatArray], latency: Latency | None, rules: _Rules
+) -> BenchmarkMetrics:
     num_enough = int((scored.num_counted() >= max(rules.ks, default=1)).sum())
     bare = BenchmarkMetrics(
         num_problems=scored.plan.num_problems,
@@ -195,6 +215,7 @@ def _benchmark_metrics(scored: ScoredRows, values: dict[str, FloatArray], rules:
         statuses=scored.statuses(),
         num_problems_short=scored.plan.num_problems - num_enough,
         usage=usage_of(scored.rows, scored.problem_R, scored.num_seen),
+        latency=latency,
     )
     if bare.infra_error_share > rules.max_infra_errors:
         return replace(bare, withheld=_withheld(bare, rules))
@@ -257,4 +278,6 @@ def _flat_usage(usage: Usage) -> dict[str, float]:
 
 def _benchmark_from(raw: dict[str, Any]) -> BenchmarkMetrics:
     estimates = {key: Estimate(**value) for key, value in raw.pop("estimates").items()}
-    return BenchmarkMetrics(estimates=estimates, usage=Usage(**raw.pop("usage")), **raw)
+    usage, latency = Usage(**raw.pop("usage")), raw.pop("latency", None)
+    latency = None if latency is None else latency_from(latency)
+    return BenchmarkMetrics(estimates=estimates, usage=usage, latency=latency, **raw)

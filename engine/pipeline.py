@@ -5,8 +5,9 @@
                     └─> generations/          └─> samples/
 
 One row is one prompt with its n completions. The plan enters as Arrow blocks in memory, so no read task asks for a CPU;
-Generate takes no CPU (its model may take GPUs) and Execute one each, so that one CPU is enough for both. Rows carry
-their faults as columns, so a failed task is a defect or a dead node: Ray runs it again, and commits are idempotent.
+Generate takes no CPU (its model may take GPUs) and Execute one each, so that one CPU is enough for both. A Generate
+actor has many batches in flight, in threads, so its back end never waits for the end of one. Rows carry their faults as
+columns, so a failed task is a defect or a dead node: Ray runs it again, and commits are idempotent.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext
 
+from actors.attempts import Attempts, TooManyAttempts
 from actors.generator import Sampling
 from actors.judging import Calibration, Policy
-from actors.models import GeneratorOptions, ModelSpec
+from actors.models import ModelSpec
+from actors.options import GeneratorOptions
+from actors.pace import Pace, pace_of
 from actors.parts import STOP_FILE
+from actors.placement import cluster_nodes, place_replicas
 from actors.replay_generator import ReplayFile
 from actors.stages import ExecuteStage, GenerateStage
 from benchmarks.benchmark import Benchmark
@@ -40,9 +45,6 @@ from engine.pipeline_errors import PipelineError
 from engine.progress import Progress
 from runners.errors import UserError
 
-_BLOCKS_PER_WORKER = 8
-"""Blocks that each executor should get, so that the last ones end together."""
-_MAX_BLOCK_PROMPTS = 16
 _POLL_SECONDS = 0.2
 _RAY_ENVIRONMENT = {
     # A busy machine starts Ray slowly; without these its own time-outs end the start.
@@ -70,6 +72,8 @@ class Work:
     judge: Policy
     calibration: Calibration
     limits: Mapping[str, float]
+    cache: Path
+    """Where checkpoints that lie elsewhere are kept on each node."""
     verdicts: Path | None
     """Directory of the verdict cache; None runs every program."""
     workers: int | str
@@ -93,20 +97,24 @@ def run_pipeline(work: Work, progress: Progress) -> bool:
 def _stream(work: Work) -> Iterator[list[str]]:
     """Statuses of finished samples, batch by batch."""
     num_workers = _num_workers(work.workers)
-    shared_model = ray.put((work.spec, work.options, work.references, work.stored))
+    placement = place_replicas(work.spec, work.options, work.replicas, *cluster_nodes())
+    pace = _pace(work, num_workers)
+    options = placement.applied_to(work.options)
+    shared_model = ray.put((work.spec, options, work.references, work.stored, work.cache))
     shared_benchmarks = ray.put((dict(work.benchmarks), work.calibration))
-    replicas, gpus = _replicas(work)
     run_dir = str(work.run_dir.resolve())
+    Attempts(work.run_dir).clear()
     done = (
-        ray.data.from_arrow(_blocks(work.requests, num_workers))
+        ray.data.from_arrow(_blocks(work.requests, pace.block_prompts))
         .map_batches(
             GenerateStage,
-            fn_constructor_args=(run_dir, shared_model, work.sampling),
-            compute=ActorPoolStrategy(size=replicas),
+            fn_constructor_args=(run_dir, shared_model, work.sampling, placement.replicas),
+            compute=_many_calls(placement.replicas, pace.calls),
             batch_size=None,
             batch_format="pyarrow",
             num_cpus=0,
-            num_gpus=gpus,
+            num_gpus=placement.actor_gpus,
+            ray_remote_args_fn=placement.actor_arguments(),
         )
         .map_batches(
             ExecuteStage,
@@ -128,21 +136,28 @@ def _stream(work: Work) -> Iterator[list[str]]:
         yield batch["status"].to_pylist()
 
 
-def _blocks(requests: pa.Table, num_workers: int) -> list[pa.Table]:
-    """Cut the plan so that every executor gets several blocks and none is larger than a generation batch."""
-    size = max(1, min(_MAX_BLOCK_PROMPTS, requests.num_rows // (num_workers * _BLOCKS_PER_WORKER)))
+def _many_calls(replicas: int, calls: int) -> ActorPoolStrategy:
+    """Actors that take so many batches at once, each in a thread of its own; one more waits in line."""
+    return ActorPoolStrategy(
+        size=replicas,
+        max_concurrent_calls_per_actor=calls,
+        max_tasks_in_flight_per_actor=calls + 1,
+        enable_true_multi_threading=True,
+    )
+
+
+def _pace(work: Work, num_workers: int) -> Pace:
+    samples = [len(generate) for generate in work.requests["generate"].to_pylist()]
+    n, num_prompts = max(samples, default=1), work.requests.num_rows
+    return pace_of(work.spec, work.options, n=n, num_prompts=num_prompts, num_workers=num_workers)
+
+
+def _blocks(requests: pa.Table, size: int) -> list[pa.Table]:
     return [requests.slice(start, size) for start in range(0, requests.num_rows, size)]
 
 
 def _num_workers(workers: int | str) -> int:
     return int(workers) if workers != "auto" else max(1, int(ray.cluster_resources().get("CPU", 1)))
-
-
-def _replicas(work: Work) -> tuple[int, float]:
-    """Model actors and GPUs for each: local models take one GPU each where the cluster has any."""
-    num_gpus = int(ray.cluster_resources().get("GPU", 0)) if work.spec.kind in ("transformers", "vllm") else 0
-    replicas = int(work.replicas) if work.replicas != "auto" else max(1, num_gpus)
-    return replicas, 1.0 if num_gpus else 0.0
 
 
 def _watched(stream: Iterator[list[str]], work: Work, progress: Progress) -> Iterator[list[str]]:
@@ -182,8 +197,8 @@ def _explained(error: BaseException) -> Exception:
     seen: BaseException | None = error
     last = error
     while seen is not None:
-        if isinstance(seen, UserError):
-            return seen
+        if isinstance(seen, UserError | TooManyAttempts):
+            return seen if isinstance(seen, UserError) else PipelineError(f"Generate failed: {seen}")
         last = seen
         cause = getattr(seen, "cause", None)
         seen = cause if isinstance(cause, BaseException) else seen.__cause__

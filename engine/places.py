@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from actors.weights import default_cache
+
 
 def runs_root() -> Path:
     """Where run directories go: CODEASSAY_RUNS, else `runs` here.
@@ -26,9 +28,8 @@ def in_ray_job() -> bool:
 
 
 def cache_root() -> Path:
-    """Where fetched files, expected outputs and verdicts are kept: CODEASSAY_CACHE, else under ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("CODEASSAY_CACHE") or Path(base) / "codeassay").expanduser()
+    """Where fetched files, models, expected outputs and verdicts are kept: CODEASSAY_CACHE, else under ~/.cache."""
+    return default_cache()
 
 
 def program(name: str) -> str:

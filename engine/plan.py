@@ -60,7 +60,7 @@ def make_plan(
         for problem in problems:
             available = _available(problem, n, replay)
             num_samples += available
-            prompt = benchmark.prompt(problem, form)
+            prompt = benchmark.ask(problem, form)
             identity = request_id(model_digest, label, problem, prompt, sampling)
             row = _request(identity, available, generated.get(identity, {}), finished.get(identity, set()))
             if row["generate"] or row["stored"]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,18 @@ from actors.judging import Calibration
 from actors.model_digest import model_digest
 from actors.models import ModelSpec, parse_model
 from actors.replay_generator import ReplayFile
-from benchmarks.base import BaseBenchmark
 from benchmarks.benchmark import reference_completion
 from benchmarks.problem import Completion, PromptForm
-from benchmarks.registry import check_options, load_benchmark
+from engine.asking import AnyBenchmark, check_prompts, limited, load_benchmarks, model_form
 from engine.calibrate import calibrate
 from engine.config import RunConfig
-from engine.identity import Identity
+from engine.identity import IDENTITY_FORMAT, Identity
 from engine.places import cache_root
 from runners.errors import UserError
 from runners.sandbox import open_sandbox
 
-AnyBenchmark = BaseBenchmark[Any]
 _HEADLINE_KS = (1, 10, 100)
-_DECISIVE = ("dtype", "max_model_len", "chat_template", "engine", "extra_body")
+_DECISIVE = ("dtype", "quantization", "max_model_len", "chat_template", "engine", "extra_body")
 """Options of a back end that are a part of the run's identity; the others decide its pace alone."""
 
 
@@ -60,17 +57,18 @@ def prepare(config: RunConfig) -> Prepared:
         UserError: whatever is wrong, with its cure.
     """
     spec = parse_model(config.model.spec)
-    benchmarks = _load_benchmarks(config)
+    benchmarks = load_benchmarks(config)
     replay = _replay(spec, config, benchmarks)
-    benchmarks = {label: _limited(benchmark, config.limit) for label, benchmark in benchmarks.items()}
+    benchmarks = {label: limited(benchmark, config.limit) for label, benchmark in benchmarks.items()}
     n = config.generation.n or (max(replay.counts.values()) if replay else 1)
     _check_counts(replay, n, config, benchmarks)
     ks = _ks(config.report.k, n)
-    digest = model_digest(spec)
+    digest = model_digest(spec, lora=config.model.lora, cache=cache_root())
     references = _references(spec, benchmarks)
-    form = _form(spec, config)
+    form = model_form(spec, config)
+    check_prompts(benchmarks, form, by_name=config.model.form != "auto")
     if spec.kind == "openai":
-        _check_endpoint(spec, config, form)
+        _check_endpoint(spec, config, {benchmark.form_for(form) for benchmark in benchmarks.values()})
     isolation, calibration = _sandbox_facts(config, benchmarks)
     sampling = _sampling(config, n, spec)
     return Prepared(
@@ -91,42 +89,25 @@ def prepare(config: RunConfig) -> Prepared:
     )
 
 
-def _load_benchmarks(config: RunConfig) -> dict[str, AnyBenchmark]:
-    benchmarks: dict[str, AnyBenchmark] = {}
-    for index, entry in enumerate(config.benchmarks):
-        label = entry.metric_label
-        if label in benchmarks:
-            raise UserError(
-                f"{config.suite}: two benchmarks have the label '{label}'; give one of them another `label`."
-            )
-        options = entry.options() | ({"data": entry.data.expanduser()} if entry.data else {})
-        try:
-            check_options(entry.name, options)
-        except UserError as error:
-            raise UserError(f"{config.suite}: benchmarks.{index}: {error}") from error
-        benchmarks[label] = load_benchmark(entry.name, options, cache_root() / "data")
-    return benchmarks
-
-
-def _limited(benchmark: AnyBenchmark, limit: int | None) -> AnyBenchmark:
-    return benchmark if limit is None else benchmark.limited(limit)
-
-
 def _replay(spec: ModelSpec, config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) -> ReplayFile | None:
     if spec.kind != "replay":
         return None
-    task_ids = [problem.task_id for benchmark in benchmarks.values() for problem in benchmark.problems()]
-    model = config.model
+    model, task_ids = config.model, _task_ids(benchmarks)
     return ReplayFile.load(
         Path(spec.target), task_ids, allow_missing=model.allow_missing, allow_unknown=model.allow_unknown
     )
+
+
+def _task_ids(benchmarks: Mapping[str, AnyBenchmark]) -> list[str]:
+    """Each once: a suite may ask one benchmark in several modes."""
+    return list(dict.fromkeys(p.task_id for benchmark in benchmarks.values() for p in benchmark.problems()))
 
 
 def _check_counts(replay: ReplayFile | None, n: int, config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) -> None:
     """Samples that a file does not hold would be missing however often the run is resumed."""
     if replay is None or config.model.allow_missing:
         return
-    tasks = [problem.task_id for benchmark in benchmarks.values() for problem in benchmark.problems()]
+    tasks = _task_ids(benchmarks)
     short = [task for task in tasks if replay.counts.get(task, 0) < n]
     if short:
         fewest = min(replay.counts.get(task, 0) for task in short)
@@ -150,47 +131,28 @@ def _ks(asked: list[int] | None, n: int) -> tuple[int, ...]:
 def _references(spec: ModelSpec, benchmarks: Mapping[str, AnyBenchmark]) -> dict[tuple[str, str], Completion]:
     if spec.kind != "reference":
         return {}
-    found = {}
+    found: dict[tuple[str, str], Completion] = {}
     for label, benchmark in benchmarks.items():
         for problem in benchmark.problems():
             completion = reference_completion(problem)
             if completion is None:
                 raise UserError(f"{label}: {problem.task_id} has no reference solution; choose another --model.")
-            if (problem.task_id, problem.variant) in found:
-                raise UserError(f"{label}: {problem.task_id} is in two benchmarks; run `reference` on one at a time.")
-            found[problem.task_id, problem.variant] = completion
+            if found.setdefault((problem.task_id, problem.variant), completion) != completion:
+                raise UserError(
+                    f"{label}: {problem.task_id} is in two benchmarks with two solutions; "
+                    "run `reference` on one at a time."
+                )
     return found
 
 
-def _form(spec: ModelSpec, config: RunConfig) -> PromptForm:
-    if config.model.form != "auto":
-        return config.model.form
-    if spec.kind == "openai" or config.model.chat_template:
-        return "chat"
-    return (
-        "chat"
-        if spec.kind in ("transformers", "vllm") and _has_chat_template(Path(spec.target).expanduser())
-        else "base"
-    )
-
-
-def _has_chat_template(directory: Path) -> bool:
-    if (directory / "chat_template.jinja").exists():
-        return True
-    file = directory / "tokenizer_config.json"
-    try:
-        return bool(json.loads(file.read_text()).get("chat_template")) if file.exists() else False
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{file}: not valid JSON ({error}). The checkpoint is damaged; save it again.") from error
-
-
-def _check_endpoint(spec: ModelSpec, config: RunConfig, form: PromptForm) -> None:
+def _check_endpoint(spec: ModelSpec, config: RunConfig, forms: Collection[PromptForm]) -> None:
     from actors.openai_generator import OpenAIGenerator
 
     async def check() -> None:
         generator = OpenAIGenerator(spec.target, spec.model, config.model)
         try:
-            await generator.check(form)
+            for form in sorted(forms):
+                await generator.check(form)
         finally:
             await generator.close()
 
@@ -244,10 +206,12 @@ def _identity(
             "name": entry.name,
             **entry.options(),
             "data_sha256": benchmarks[entry.metric_label].provenance.sha256,
+            **_prompt_identity(benchmarks[entry.metric_label]),
         }
         for entry in config.benchmarks
     }
     return {
+        "format": IDENTITY_FORMAT,
         "suite": config.suite,
         "benchmarks": entries,
         "limit": config.limit,
@@ -259,6 +223,12 @@ def _identity(
             **config.execution.limits(),
         },
     }
+
+
+def _prompt_identity(benchmark: AnyBenchmark) -> dict[str, Any]:
+    """The prompt mode, where it is not the benchmark's own prompt alone."""
+    template = benchmark.template
+    return {} if template.is_plain else {"prompt": {"name": template.name, "sha256": template.sha256}}
 
 
 def _model_options(config: RunConfig) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.metrics import OVERALL, BenchmarkMetrics, Estimate, Metrics
+from engine.report_serving import latency_table, throughput_text
 from runners.program import Status
 
 WIDE = 110
@@ -83,6 +84,7 @@ class _RunReport:
         yield _block(_notes(run.metrics))
         yield _block(_outcomes(run.metrics))
         yield _block(_trust(run))
+        yield _block(_serving(run.metrics))
         yield _block([_line("run", str(run.run_dir)), _line("again", run.command)])
 
 
@@ -193,6 +195,14 @@ def _passes(metrics: Metrics) -> list[Table]:
     names = ", ".join(f"{name} {number:,}" for name, number in where.items() if number) if len(where) > 1 else ""
     text = f"{count} judged inside only, where a program could forge them" + (f" ({names})" if names else "")
     return [_line("passes", Text(text, "yellow"))]
+
+
+def _serving(metrics: Metrics) -> list[Table]:
+    """How the run was served; nothing where nothing was measured."""
+    if metrics.serving is None:
+        return []
+    table, throughput = latency_table(metrics.serving.latency), throughput_text(metrics.serving)
+    return [*([table] if table else []), *([_line("throughput", throughput)] if throughput else [])]
 
 
 def _table(first: str) -> Table:

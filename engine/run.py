@@ -7,7 +7,8 @@ import shlex
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from engine.prepare import Prepared, prepare
 from engine.progress import Progress
 from engine.scored_rows import METRIC_COLUMNS, PlannedBenchmark
 from engine.store import METRICS_FILE, RUN_FILE, Store, read_run, read_samples, write_text
+from engine.timing import read_timing
 from runners.errors import UserError
 from runners.program import Status
 
@@ -66,7 +68,7 @@ def evaluate(config: RunConfig, console: Console, on_open: Callable[[Path], None
             store=store,
         )
         _open(store, prepared, plan)
-        drained = _execute(prepared, plan, run_dir, console) if plan.num_execute else True
+        drained = _execute(prepared, plan, store, console) if plan.num_execute else True
         return _close(store, prepared, plan, drained=drained)
 
 
@@ -99,12 +101,17 @@ def _open(store: Store, prepared: Prepared, plan: Plan) -> None:
         "form": prepared.form,
         "isolation": prepared.isolation,
         "benchmarks": {
-            label: {"planned": _plain(plan.planned[label]), "data": _plain(benchmark.provenance)}
+            label: {
+                "planned": _plain(plan.planned[label]),
+                "data": _plain(benchmark.provenance),
+                "prompt": benchmark.template.record(),
+            }
             for label, benchmark in prepared.benchmarks.items()
         },
         "num_samples": plan.num_samples,
         "started_at": before.get("started_at", time.time()),
         "finished_at": None,
+        "sessions": before.get("sessions", []),
         "command": _command(),
     }
     store.write_json(RUN_FILE, run)
@@ -120,8 +127,9 @@ def _command() -> str:
     return shlex.join(["codeassay", *sys.argv[1:]])
 
 
-def _execute(prepared: Prepared, plan: Plan, run_dir: Path, console: Console) -> bool:
+def _execute(prepared: Prepared, plan: Plan, store: Store, console: Console) -> bool:
     """Run the pipeline over what is left; False where it was interrupted."""
+    run_dir = store.directory
     cluster = connect(prepared.config.execution.cpus)
     write_text(run_dir / "env.json", json.dumps(describe_environment(cluster), indent=2) + "\n")
     config = prepared.config
@@ -138,6 +146,7 @@ def _execute(prepared: Prepared, plan: Plan, run_dir: Path, console: Console) ->
         judge=config.execution.judge,
         calibration=prepared.calibration,
         limits=config.execution.limits(),
+        cache=cache_root().absolute(),
         verdicts=(cache_root() / "verdicts").absolute() if config.execution.cache else None,
         workers=config.execution.workers,
         replicas=config.model.replicas,
@@ -147,18 +156,32 @@ def _execute(prepared: Prepared, plan: Plan, run_dir: Path, console: Console) ->
     progress = Progress(
         run_dir, num_generate=plan.num_generate, num_execute=plan.num_execute, console=console, title=title
     )
-    return run_pipeline(work, progress)
+    with _session(store):
+        return run_pipeline(work, progress)
 
 
 def _close(store: Store, prepared: Prepared, plan: Plan, *, drained: bool) -> Outcome:
+    run = read_run(store.directory) or {}
     metrics = metrics_of(store.directory, plan.planned, prepared.ks, prepared.config)
     write_text(store.directory / METRICS_FILE, metrics.to_json())
     is_cut_short = not drained and Status.MISSING in metrics.overall.statuses
     status = "complete" if _is_complete(metrics) and not is_cut_short else "incomplete"
-    run = read_run(store.directory) or {}
     nodes = _time_limit_factors(store.directory)
     store.write_json(RUN_FILE, {**run, "status": status, "finished_at": time.time(), "time_limit_factors": nodes})
     return Outcome(run_dir=store.directory, status=status, metrics=metrics)
+
+
+@contextmanager
+def _session(store: Store) -> Iterator[None]:
+    """Record from when to when the pipeline ran; a session that was killed stays without an end."""
+    run = read_run(store.directory) or {}
+    before, began = run["sessions"], time.time()
+    store.write_json(RUN_FILE, {**run, "sessions": [*before, {"started_at": began, "finished_at": None}]})
+    try:
+        yield
+    finally:
+        ended = {"started_at": began, "finished_at": time.time()}
+        store.write_json(RUN_FILE, {**run, "sessions": [*before, ended]})
 
 
 def _time_limit_factors(run_dir: Path) -> dict[str, float]:
@@ -175,14 +198,16 @@ def metrics_of(
 ) -> Metrics:
     """Compute the metrics of what a run directory holds."""
     report = config.report
+    rows = read_samples(run_dir, METRIC_COLUMNS)
     return compute_metrics(
-        read_samples(run_dir, METRIC_COLUMNS),
+        rows,
         planned,
         ks,
         confidence=report.confidence,
         resamples=report.resamples,
         seed=report.seed,
         max_infra_errors=1.0 if config.model.allow_missing else report.max_infra_errors,
+        timing=read_timing(run_dir, planned, rows, has_copies=config.generation.temperature == 0),
     )
 
 

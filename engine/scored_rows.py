@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from benchmarks.problem import NOMINAL
+from engine.measured import SERVING_COLUMNS
 from engine.statistics import FloatArray, pass_at_k
 from engine.usage import USAGE_COLUMNS, IntArray, codes_of, count_values, total_counts
 from runners.program import OURS, Status
 
-METRIC_COLUMNS = ("benchmark", "task_id", "variant", "sample_index", "scores", *USAGE_COLUMNS)
+METRIC_COLUMNS = ("benchmark", "task_id", "variant", "sample_index", "scores", *USAGE_COLUMNS, *SERVING_COLUMNS)
 """All that metrics are computed from: no text, so a run's rows fit in memory whatever its completions weigh."""
 
 
@@ -56,7 +57,7 @@ class ScoredRows:
         Raises:
             ValueError: there are more rows than planned samples.
         """
-        own = _planned_rows(name, rows, plan)
+        own = planned_rows(name, rows.select(METRIC_COLUMNS), plan)
         if own.num_rows > plan.num_problems * plan.num_samples:
             raise ValueError(
                 f"{name}: {own.num_rows} rows, but {plan.num_problems} problems x {plan.num_samples} samples were "
@@ -122,10 +123,11 @@ class ScoredRows:
         return score_R
 
 
-def _planned_rows(name: str, rows: pa.Table, plan: PlannedBenchmark) -> pa.Table:
+def planned_rows(name: str, rows: pa.Table, plan: PlannedBenchmark) -> pa.Table:
+    """The rows that belong to the plan, by their columns benchmark, variant, sample_index and task_id."""
     label = name if plan.variant == NOMINAL else name.removesuffix(f"/{plan.variant}")
     keep = pc.and_(pc.equal(rows["benchmark"], label), pc.equal(rows["variant"], plan.variant))
     keep = pc.and_(keep, pc.less(rows["sample_index"], plan.num_samples))
     if plan.task_ids:
         keep = pc.and_(keep, pc.is_in(rows["task_id"], pa.array(plan.task_ids, pa.string())))
-    return rows.select(METRIC_COLUMNS).filter(keep)
+    return rows.filter(keep)

@@ -90,11 +90,11 @@ def usage_of(rows: pa.Table, problem_R: IntArray, num_problems: int) -> Usage:
         num_problems: how many different numbers there are.
     """
     finish = rows["finish_reason"]
-    has_program_R = _flags(pc.not_equal(rows["program_sha256"], ""))
+    has_program_R = flags(pc.not_equal(rows["program_sha256"], ""))
     num_different = _first_of_each_program(rows["program_sha256"], problem_R, has_program_R).size
-    ran_R = has_program_R & ~_says(rows, CACHED)
+    ran_R = has_program_R & ~says(rows, CACHED)
     first = _first_of_each_program(rows["program_sha256"], problem_R, ran_R)
-    flaky = _first_of_each_program(rows["program_sha256"], problem_R, has_program_R & _says(rows, FLAKY))
+    flaky = _first_of_each_program(rows["program_sha256"], problem_R, has_program_R & says(rows, FLAKY))
     passed = count_values(_judges(rows.filter(pc.equal(rows["status"], Status.PASSED.value))))
     completion_tokens, peak = pc.sum(rows["completion_tokens"]).as_py(), pc.max(rows["peak_memory_bytes"]).as_py()
     prompt_tokens = _sum_of_maxima(rows["prompt_tokens"], problem_R, num_problems)
@@ -102,8 +102,8 @@ def usage_of(rows: pa.Table, problem_R: IntArray, num_problems: int) -> Usage:
         prompt_tokens=None if prompt_tokens is None else int(prompt_tokens),
         completion_tokens=completion_tokens,
         generation_seconds=_sum_of_maxima(rows["generation_seconds"], problem_R, num_problems),
-        cpu_seconds=float(_floats(rows["cpu_seconds"])[first].sum()),
-        wall_seconds=float(_floats(rows["wall_seconds"])[first].sum()),
+        cpu_seconds=float(floats(rows["cpu_seconds"])[first].sum()),
+        wall_seconds=float(floats(rows["wall_seconds"])[first].sum()),
         peak_memory_bytes=peak,
         num_generated=_count(pc.not_equal(finish, "error")),
         num_truncated=_count(pc.equal(finish, "length")),
@@ -167,8 +167,9 @@ def _judges(rows: pa.Table) -> pa.ChunkedArray:
     return pc.replace_substring_regex(rows["judge"], " .*", "")
 
 
-def _says(rows: pa.Table, word: str) -> NDArray[np.bool_]:
-    return _flags(pc.match_substring(rows["judge"], f" {word}"))
+def says(rows: pa.Table, word: str) -> NDArray[np.bool_]:
+    """Whether each row's judge has this word beside it (`actors.samples.judge_text`), shape (R,)."""
+    return flags(pc.match_substring(rows["judge"], f" {word}"))
 
 
 def _first_of_each_program(sha256: pa.ChunkedArray, problem_R: IntArray, has_program_R: NDArray[np.bool_]) -> IntArray:
@@ -185,7 +186,7 @@ def _sum_of_maxima(column: pa.ChunkedArray, problem_R: IntArray, num_problems: i
     if column.null_count == len(column):
         return None
     maxima_P = np.zeros(num_problems)
-    np.maximum.at(maxima_P, problem_R, np.nan_to_num(_floats(column)))
+    np.maximum.at(maxima_P, problem_R, np.nan_to_num(floats(column)))
     return float(maxima_P.sum())
 
 
@@ -194,12 +195,14 @@ def _total(values: list[Number | None]) -> Number | None:
     return sum(known) if known else None
 
 
-def _floats(column: pa.ChunkedArray) -> FloatArray:
+def floats(column: pa.ChunkedArray) -> FloatArray:
+    """A column of numbers, NaN where it is null, shape (R,)."""
     array: FloatArray = column.cast(pa.float64()).to_numpy()
     return array
 
 
-def _flags(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+def flags(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """A column of truth values without nulls, shape (R,)."""
     array: NDArray[np.bool_] = column.to_numpy()
     return array
 

@@ -17,7 +17,7 @@ ENGINE_CLI = "engine.cli"
 
 HEAVY = {
     "ray": ("actors.", "engine.pipeline", "cluster."),
-    "mlflow": ("engine.tracking",),
+    "mlflow": ("engine.tracking", "engine.tracking_stress"),
     "torch": ("actors.",),
     "transformers": ("actors.",),
     "vllm": ("actors.",),

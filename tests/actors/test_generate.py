@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +13,7 @@ from actors.generate import Generate
 from actors.generator import Generator, Sampling
 from actors.parts import STOP_FILE
 from actors.samples import COMPLETED_SCHEMA, GENERATION_SCHEMA
-from benchmarks.problem import Completion
+from benchmarks.problem import Completion, Prompt
 from runners.errors import DataError
 from tests.actors.fakes import FakeGenerator, request, requests, run_directory
 
@@ -105,3 +108,33 @@ def test_a_damaged_part_is_a_fault_with_a_cure(run_dir: Path) -> None:
     part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(DataError, match="Delete this file"):
         _stage(run_dir, FakeGenerator())(requests(request("a", [], [0], [part.name])))
+
+
+def test_calls_of_many_threads_meet_in_the_back_end(run_dir: Path) -> None:
+    """Batches are in flight together: each is answered only once all of them have been asked."""
+    together = asyncio.Barrier(3)
+
+    class Meeting(FakeGenerator):
+        async def generate(self, prompt: Prompt, sampling: Sampling, indexes: Sequence[int]) -> list[Completion]:
+            await together.wait()
+            return await super().generate(prompt, sampling, indexes)
+
+    stage = _stage(run_dir, Meeting())
+    with ThreadPoolExecutor(max_workers=3) as threads:
+        tables = list(threads.map(lambda name: stage(requests(request(name, [0], [], []))), "abc"))
+    assert [_texts(table) for table in tables] == [{name: [(0, f"{name}-0")]} for name in "abc"]
+    assert len(_parts(run_dir)) == 3
+
+
+def test_a_model_is_loaded_once_for_all_threads(run_dir: Path) -> None:
+    """Threads that come while it loads wait for it."""
+    opened: list[Generator] = []
+
+    def load() -> Generator:
+        opened.append(FakeGenerator())
+        return opened[-1]
+
+    stage = Generate(str(run_dir), load, Sampling())
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        list(threads.map(lambda name: stage(requests(request(name, [0], [], []))), "abcdefgh"))
+    assert len(opened) == 1

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
 from actors.generator import Generator, Sampling
-from actors.models import GeneratorOptions
 from actors.openai_generator import OpenAIGenerator
+from actors.options import GeneratorOptions
 from actors.reference_generator import ReferenceGenerator
 from actors.replay_generator import ReplayFile, ReplayGenerator
 from benchmarks.problem import NOMINAL, Completion, Message, Prompt
 from tests.actors.fake_server import REFUSED, fake_server
+from tests.actors.test_vllm_generator import Opened, make_checkpoint, needs_vllm
 
 T = TypeVar("T")
 
@@ -46,10 +50,49 @@ def reference_case() -> Generator:
     return ReferenceGenerator({(t, NOMINAL): Completion(text=f"    return '{t}'\n", verbatim=True) for t in TASKS})
 
 
+class SharedVllm:
+    """One engine for all tests, asked on the one event loop that it is bound to, as an actor does."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+
+    async def generate(self, prompt: Prompt, sampling: Sampling, indexes: Sequence[int]) -> list[Completion]:
+        """Ask on the engine's loop."""
+        work = self._opened.generator.generate(prompt, sampling, indexes)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._opened.loop))
+
+    async def close(self) -> None:
+        """The engine is closed after the last test; closing it twice has a test of its own."""
+
+
+@cache
+def vllm_engine() -> Opened:
+    """The engine, started by the first test that asks for it."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        return Opened(make_checkpoint(folder))
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def end_vllm_engine() -> Iterator[None]:
+    """Close the engine after the last test, if there is one."""
+    yield
+    if vllm_engine.cache_info().currsize:
+        vllm_engine().close()
+
+
+def vllm_case() -> AbstractContextManager[Generator]:
+    """A model of random weights in vLLM."""
+    return nullcontext(SharedVllm(vllm_engine()))
+
+
 CASES = [
     pytest.param(openai_case, id="openai"),
     pytest.param(lambda: nullcontext(replay_case()), id="replay"),
     pytest.param(lambda: nullcontext(reference_case()), id="reference"),
+    pytest.param(vllm_case, id="vllm", marks=needs_vllm),
 ]
 """Each gives a context manager of a generator that knows TASKS and fails for good on FAILING. A slow one says so:
 `pytest.param(transformers_case, id="transformers", marks=pytest.mark.slow)`."""
@@ -83,7 +126,7 @@ def chat(task_id: str) -> Prompt:
     return Prompt(task_id=task_id, form="chat", messages=(Message(role="user", content=f"Write {task_id}"),), stop=STOP)
 
 
-FAILING = Prompt(task_id="T/failing", form="base", text=REFUSED)
+FAILING = Prompt(task_id="T/failing", form="base", text=REFUSED + " and more" * 400)
 
 
 def test_one_completion_per_index(generator: Generator) -> None:

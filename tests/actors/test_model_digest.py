@@ -7,7 +7,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from actors import model_digest as digest_module
+from actors import checkpoint as digest_module
 from actors.model_digest import model_digest
 from actors.models import ModelSpec, parse_model
 from runners.errors import UserError
@@ -141,3 +141,36 @@ def test_hub_id_without_network_names_the_cure(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
     with pytest.raises(UserError, match=r"org/name.*offline.*hf download org/name"):
         model_digest(ModelSpec(kind="transformers", target="org/name", is_hub_id=True))
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    """A folder with a LoRA adapter."""
+    folder = tmp_path / "lora"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "adapter_model.safetensors").write_bytes(b"a")
+    return folder
+
+
+def test_an_adapter_makes_another_model(checkpoint: Path, adapter: Path) -> None:
+    """The base model, with one adapter, and with another, are three models."""
+    spec = ModelSpec(kind="vllm", target=str(checkpoint))
+    digests = [model_digest(spec), model_digest(spec, lora=str(adapter))]
+    (adapter / "adapter_model.safetensors").write_bytes(b"b")
+    digests.append(model_digest(spec, lora=str(adapter)))
+    assert len(set(digests)) == 3
+
+
+def test_an_adapter_without_weights_is_an_error(checkpoint: Path, adapter: Path) -> None:
+    """It is looked at before the run."""
+    (adapter / "adapter_model.safetensors").unlink()
+    with pytest.raises(UserError, match="lora: no weights"):
+        model_digest(ModelSpec(kind="vllm", target=str(checkpoint)), lora=str(adapter))
+
+
+def test_weights_of_a_second_form_do_not_count(checkpoint: Path) -> None:
+    """No back end reads .bin where there are safetensors."""
+    before = digest_of(checkpoint)
+    (checkpoint / "pytorch_model.bin").write_bytes(b"added")
+    assert digest_of(checkpoint) == before

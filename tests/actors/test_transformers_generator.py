@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from actors.generator import Sampling
 from actors.transformers_generator import TransformersGenerator
@@ -92,16 +101,17 @@ def total_tokens(completion: Completion) -> int:
     return (completion.prompt_tokens or 0) + (completion.completion_tokens or 0)
 
 
-def calls_of_generate(generator: TransformersGenerator, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """A list that gets the shape of each batch that the model is given."""
+def shapes_of_calls(generator: TransformersGenerator, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """A list that gets the shape (rows, tokens) of each batch that the model is given."""
     shapes: list[tuple[int, ...]] = []
-    real: Callable[..., Any] = generator._loaded.model.generate
+    real: Callable[..., Any] = generator._loaded.model.forward
 
+    @wraps(real)
     def counting(**arguments: Any) -> Any:
         shapes.append(tuple(arguments["input_ids"].shape))
         return real(**arguments)
 
-    monkeypatch.setattr(generator._loaded.model, "generate", counting)
+    monkeypatch.setattr(generator._loaded.model, "forward", counting)
     return shapes
 
 
@@ -121,10 +131,20 @@ def test_greedy_is_what_the_model_writes_alone(checkpoint: Path, generator: Tran
 
 def test_greedy_samples_are_computed_once(generator: TransformersGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several greedy samples of a prompt are one row of a batch, returned several times."""
-    shapes = calls_of_generate(generator, monkeypatch)
+    shapes = shapes_of_calls(generator, monkeypatch)
     [row] = ask(generator, (base("def add("), Sampling(max_tokens=5), [0, 1, 2]))
     assert len(row) == 3 and row[0] == row[1] == row[2]
-    assert [shape[0] for shape in shapes] == [1]
+    assert {shape[0] for shape in shapes} == {1}
+
+
+def test_prompt_of_several_samples_is_read_once(
+    generator: TransformersGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Samples of one prompt share the pass over its tokens and are decoded as a batch afterwards."""
+    shapes = shapes_of_calls(generator, monkeypatch)
+    [row] = ask(generator, (base("def add("), replace(DRAWN, max_tokens=4), range(6)))
+    assert shapes[0] == (1, row[0].prompt_tokens)
+    assert {tokens for _, tokens in shapes[1:]} == {1} and shapes[1][0] == 6
 
 
 def test_sample_does_not_depend_on_its_batch(checkpoint: Path, generator: TransformersGenerator) -> None:
@@ -139,10 +159,31 @@ def test_sample_does_not_depend_on_its_batch(checkpoint: Path, generator: Transf
 
 
 def test_calls_in_flight_share_batches(generator: TransformersGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of different prompts are decoded together, up to batch_size at a time."""
-    shapes = calls_of_generate(generator, monkeypatch)
-    ask(generator, *((base(text), DRAWN, [0, 1]) for text in PROMPTS))
-    assert [shape[0] for shape in shapes] == [8, 2]
+    """Rows of different prompts are decoded together, never more than batch_size at a time."""
+    shapes = shapes_of_calls(generator, monkeypatch)
+    rows = ask(generator, *((base(text), DRAWN, [0, 1, 2]) for text in PROMPTS))
+    steps = [count for count, tokens in shapes if tokens == 1]
+    assert max(steps) == 8
+    assert len(steps) < sum(completion.completion_tokens or 0 for row in rows for completion in row) / 3
+
+
+def test_ended_rows_make_room_for_waiting_ones(
+    generator: TransformersGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long row is not waited for: short ones that came later are answered in the places that become free."""
+    shapes = shapes_of_calls(generator, monkeypatch)
+    ends: list[int] = []
+
+    async def session() -> None:
+        async def one(number: int, max_tokens: int) -> None:
+            await generator.generate(base(f"print({number}"), Sampling(max_tokens=max_tokens), [0])
+            ends.append(max_tokens)
+
+        await asyncio.gather(*(one(number, 60 if number == 0 else 4) for number in range(24)))
+
+    asyncio.run(session())
+    assert ends[-1] == 60
+    assert len([1 for _, tokens in shapes if tokens == 1]) < 70
 
 
 def test_requests_drawn_differently_are_kept_apart(generator: TransformersGenerator) -> None:
@@ -243,7 +284,7 @@ def test_out_of_memory_names_the_setting(generator: TransformersGenerator, monke
     def full(**_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
 
-    monkeypatch.setattr(generator._loaded.model, "generate", full)
+    monkeypatch.setattr(generator._loaded.model, "forward", full)
     [[completion]] = ask(generator, (base("print("), DRAWN, [0]))
     assert completion.finish_reason == "error"
     assert "model.batch_size (now 8)" in completion.error and "\n" not in completion.error
@@ -256,10 +297,97 @@ def test_dead_model_raises(generator: TransformersGenerator, monkeypatch: pytest
         raise RuntimeError("device lost")
 
     with monkeypatch.context() as patch:
-        patch.setattr(generator._loaded.model, "generate", dead)
+        patch.setattr(generator._loaded.model, "forward", dead)
         with pytest.raises(RuntimeError, match="device lost"):
             ask(generator, (base("print("), DRAWN, [0]))
     assert not ask(generator, (base("print("), DRAWN, [0]))[0][0].error
+
+
+ARCHITECTURES = {
+    "keys and values in a sliding window": ("mistral", {"sliding_window": 7, "num_key_value_heads": 1}),
+    "learned positions": ("gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": CONTEXT}),
+    "a state in place of keys": ("mamba", {}),
+}
+
+
+@pytest.mark.parametrize(("kind", "settings"), ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_architectures_write_what_they_write_alone(
+    checkpoint: Path, tmp_path: Path, kind: str, settings: dict[str, Any]
+) -> None:
+    """In a batch that is refilled, models of several architectures write what generate() writes one by one."""
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer.save_pretrained(tmp_path)
+    ids = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    settings = {**shape, **ids, "vocab_size": len(tokenizer), "initializer_range": 0.3, **settings}
+    config = AutoConfig.for_model(kind, **settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    loaded = TransformersGenerator(tmp_path, device="cpu", batch_size=3)
+    rows = ask(loaded, *((base(text), Sampling(max_tokens=20 - 3 * at), [0]) for at, text in enumerate(PROMPTS)))
+    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    for at, (text, [completion]) in enumerate(zip(PROMPTS, rows, strict=True)):
+        inputs = {key: value for key, value in tokenizer(text, return_tensors="pt").items() if key != "token_type_ids"}
+        alone = model.generate(**inputs, do_sample=False, max_new_tokens=20 - 3 * at)[0, inputs["input_ids"].shape[1] :]
+        assert completion.text == tokenizer.decode(alone, skip_special_tokens=True)
+
+
+def test_arrivals_of_tokens_are_told(generator: TransformersGenerator) -> None:
+    """Queue, first token, gaps and last token of a request follow on one another."""
+    before = time.time()
+    rows = ask(generator, *((base(text), Sampling(max_tokens=9), [0]) for text in PROMPTS * 3))
+    for [row] in rows:
+        assert row.queue_seconds is not None and row.ttft_seconds is not None and row.seconds is not None
+        assert 0 < row.queue_seconds < row.ttft_seconds <= row.seconds
+        assert len(row.inter_token_seconds) == (row.completion_tokens or 0) - 1
+        assert row.ttft_seconds + sum(row.inter_token_seconds) == pytest.approx(row.seconds)
+        assert row.started_at is not None and before <= row.started_at <= time.time()
+        assert row.reasoning_tokens is None
+
+
+def test_logprobs_are_the_models_own(checkpoint: Path, generator: TransformersGenerator) -> None:
+    """Asked for, each token of prompt and completion has its log probability and the likeliest alternatives'."""
+    tokenizer, model = AutoTokenizer.from_pretrained(checkpoint), AutoModelForCausalLM.from_pretrained(checkpoint)
+    asked = [replace(base(text), logprobs=2, prompt_logprobs=True) for text in PROMPTS[:2]]
+    sampling = replace(DRAWN, temperature=3.0, max_tokens=6)
+    for prompt, [row] in zip(asked, ask(generator, *((prompt, sampling, [0]) for prompt in asked)), strict=True):
+        num_prompt, written = row.prompt_tokens or 0, [entry.token for entry in row.logprobs]
+        ids = tokenizer(prompt.text)["input_ids"] + [tokenizer.get_vocab()[encode(token)] for token in written]
+        with torch.no_grad():
+            expected = model(input_ids=torch.tensor([ids])).logits[0, :-1].log_softmax(-1)
+        told = [*row.prompt_logprobs, *row.logprobs]
+        assert (len(row.prompt_logprobs), len(written)) == (num_prompt - 1, row.completion_tokens)
+        assert [entry.logprob for entry in told] == pytest.approx(
+            [float(expected[at, id_]) for at, id_ in enumerate(ids[1:])], abs=1e-4
+        )
+        best = expected.topk(2).values
+        assert [[value for _, value in entry.top] for entry in told] == [
+            pytest.approx(b.tolist(), abs=1e-4) for b in best
+        ]
+
+
+def encode(token: str) -> str:
+    """A token's text as a byte-level vocabulary spells it."""
+    return token.replace(" ", "Ġ").replace("\n", "Ċ")
+
+
+def test_open_reasoning_of_the_template_stands_before_the_text(checkpoint: Path) -> None:
+    """`<think>` that the template writes is put before the text, and what never leaves it is all reasoning."""
+    generator = TransformersGenerator(checkpoint, device="cpu", chat_template=TEMPLATE + r"{{ '<think>\n' }}")
+    chat = Prompt(task_id="t", form="chat", messages=(Message(role="user", content="print("),))
+    [[completion]] = ask(generator, (chat, Sampling(max_tokens=5), [0]))
+    assert completion.text.startswith("<think>\n")
+    assert completion.reasoning_tokens == completion.completion_tokens == 5
+
+
+def test_threads_are_those_asked_for(checkpoint: Path) -> None:
+    """The model computes with the number of threads of the option, whatever the process began with."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    generator = TransformersGenerator(checkpoint, device="cpu", threads=1)
+    assert generator._thread.submit(torch.get_num_threads).result() == 1
+    torch.set_num_threads(before)
 
 
 def test_chat_prompt_without_template_is_a_user_error(generator: TransformersGenerator) -> None:

@@ -51,7 +51,7 @@ def test_what_a_verdict_depends_on_is_in_the_key(tmp_path: Path, monkeypatch: py
     assert opened(tmp_path).get(SHA, "auto") is None
 
 
-@pytest.mark.parametrize("status", set(Status) - verdict_cache.KEPT)
+@pytest.mark.parametrize("status", sorted(set(Status) - verdict_cache.KEPT))
 def test_statuses_that_may_rest_on_load_are_never_kept(tmp_path: Path, status: Status) -> None:
     """Time, memory, output, and failures of ours."""
     opened(tmp_path).put(SHA, "auto", Verdict(status=status))

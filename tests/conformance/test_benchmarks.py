@@ -19,6 +19,7 @@ pytestmark = pytest.mark.conformance
 
 FILES = {
     "humaneval": ("humaneval/HumanEval.jsonl.gz", 164),
+    "humaneval_infilling": ("humaneval/HumanEval.jsonl.gz", 1033),
     "mbpp:split=all": ("mbpp/mbpp.jsonl.gz", 974),
     "mbpp:sanitized,split=all": ("mbpp/sanitized-mbpp.json.gz", 427),
     "humaneval_plus": ("evalplus/HumanEvalPlus.jsonl.gz", 164),

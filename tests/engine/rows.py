@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from actors.samples import SAMPLE_SCHEMA
+from actors.samples import GENERATION_SCHEMA, SAMPLE_SCHEMA
 
 DEFAULTS: dict[str, Any] = {
     "benchmark": "humaneval",
@@ -18,11 +18,22 @@ DEFAULTS: dict[str, Any] = {
     "finish_reason": "stop",
     "prompt_tokens": 100,
     "completion_tokens": 20,
+    "reasoning_tokens": None,
+    "generation_started_at": 1_699_999_990.0,
     "generation_seconds": 2.0,
+    "queue_seconds": 0.25,
+    "ttft_seconds": 0.5,
+    "logprobs": None,
+    "inter_token_seconds": None,
     "generation_error": "",
+    "replica": "node:1",
     "program": "def f():\n    return 1\n",
     "judge": "split",
     "isolation": "full",
+    "execution_started_at": 1_699_999_999.0,
+    "execution_queue_seconds": 0.125,
+    "compile_seconds": None,
+    "worker": "node:2",
     "cpu_seconds": 0.5,
     "wall_seconds": 1.0,
     "peak_memory_bytes": 1 << 20,
@@ -50,6 +61,11 @@ def sample_row(task_id: str, status: str = "passed", **columns: Any) -> dict[str
 def sample_table(rows: list[dict[str, Any]]) -> pa.Table:
     """Rows as a table of SAMPLE_SCHEMA."""
     return pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA)
+
+
+def generation_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """The same rows as a table of GENERATION_SCHEMA, as the Generate stage leaves them."""
+    return pa.Table.from_pylist(rows, schema=GENERATION_SCHEMA)
 
 
 def grid(passed_of_task: dict[str, int], num_samples: int, **columns: Any) -> list[dict[str, Any]]:

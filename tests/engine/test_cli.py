@@ -225,3 +225,73 @@ def test_no_cache_runs_every_program(
     monkeypatch.setattr(cli, "_run", remember)
     assert command("run", "starter", *flags).code == 0
     assert configs[0].execution.cache is kept
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Path]:
+    """Two samples files, which nothing reads."""
+    paths = [tmp_path / "s-1.jsonl", tmp_path / "s-2.jsonl"]
+    for path in paths:
+        path.write_text(path.name)
+    return paths
+
+
+def test_a_typo_in_a_later_model_fails_before_the_first_runs(command: Command, samples: list[Path]) -> None:
+    """One line, code 2, and no run directory."""
+    said = command("run", "starter", "--model", f"replay:{samples[0]}", "--model", "replay:/no/such.jsonl")
+    _fault(said, "/no/such.jsonl: cannot be read")
+    assert not (samples[0].parent / "runs").exists()
+
+
+def test_a_pattern_that_matches_nothing_is_a_fault(command: Command, samples: list[Path]) -> None:
+    """It names the folder and what lies there."""
+    said = command("run", "starter", "--model", f"replay:{samples[0].parent}/t-*")
+    _fault(said, f"in {samples[0].parent}, where there lie: ", "s-1.jsonl, s-2.jsonl")
+
+
+def test_one_step_for_several_models_is_a_fault(command: Command, samples: list[Path]) -> None:
+    """It would put both at the same place of the training."""
+    _fault(command("run", "starter", "--model", f"replay:{samples[0].parent}/s-*", "--step", "5"), "--step: belongs to")
+
+
+def test_a_run_as_output_of_several_models_is_a_fault(command: Command, samples: list[Path]) -> None:
+    """A folder that holds a run cannot hold several."""
+    (samples[0].parent / "run.json").touch()
+    arguments = ("--model", f"replay:{samples[0].parent}/s-*", "--output", str(samples[0].parent))
+    _fault(command("run", "starter", *arguments), "holds a run. With several models")
+
+
+def test_several_models_and_repeats_are_handed_on(
+    command: Command, monkeypatch: pytest.MonkeyPatch, samples: list[Path]
+) -> None:
+    """A pattern is as good as naming each; each model gets the same configuration."""
+    seen: list[tuple[list[Any], int]] = []
+
+    def remember(configs: list[Any], *, repeat: int, output: Path | None, as_json: bool) -> int:
+        seen.append((configs, repeat))
+        return 0
+
+    monkeypatch.setattr(cli, "_run_many", remember)
+    folder = samples[0].parent
+    assert command("run", "starter", "--model", f"replay:{folder}/s-*", "--model", "reference", "--n", "2").code == 0
+    assert command("run", "starter", "--repeat", "3").code == 0
+    (several, once), (one, thrice) = seen
+    assert [config.model.spec for config in several] == [*(f"replay:{path}" for path in samples), "reference"]
+    assert {config.generation.n for config in several} == {2}
+    assert (once, thrice) == (1, 3)
+    assert [config.model.spec for config in one] == ["reference"]
+
+
+def test_a_fault_of_all_models_is_told_once(
+    command: Command, monkeypatch: pytest.MonkeyPatch, samples: list[Path]
+) -> None:
+    """What is wrong with the suite is no model's fault: code 2, not one failure per model."""
+
+    def evaluate(config: object, console: object, on_open: object) -> None:
+        raise UserError("pass@7 needs 7 samples")
+
+    monkeypatch.setattr("engine.many.connect", lambda cpus: {})
+    monkeypatch.setattr("engine.many.evaluate", evaluate)
+    said = command("run", "starter", "--model", f"replay:{samples[0].parent}/s-*")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.splitlines()[-1] == "codeassay: pass@7 needs 7 samples"

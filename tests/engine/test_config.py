@@ -7,8 +7,9 @@ from engine.config import BenchmarkConfig, ExecutionConfig, ModelConfig, RunConf
 
 
 def test_other_keys_of_a_benchmark_are_its_options() -> None:
-    """name, label and data are ours; everything else goes to the benchmark."""
-    entry = BenchmarkConfig.model_validate({"name": "mbpp", "label": "m", "data": "f", "subset": "full", "shots": 3})
+    """name, label, data and how it is asked are ours; everything else goes to the benchmark."""
+    ours = {"name": "mbpp", "label": "m", "data": "f", "prompt": "few_shot", "system": "s", "examples": 2}
+    entry = BenchmarkConfig.model_validate({**ours, "subset": "full", "shots": 3})
     assert entry.options() == {"subset": "full", "shots": 3}
 
 
@@ -20,6 +21,10 @@ def test_other_keys_of_a_benchmark_are_its_options() -> None:
         ({"name": "mbpp", "subset": "full", "label": "mine"}, "mine"),
         ({"name": "mbpp", "revision": "abc", "data": "/x/y"}, "mbpp"),
         ({"name": "plugin", "folder": "/x y/z"}, "plugin:-x-y-z"),
+        ({"name": "mbpp", "prompt": "zero_shot", "system": "Be brief."}, "mbpp"),
+        ({"name": "mbpp", "subset": "full", "prompt": "few_shot_cot"}, "mbpp:full:few_shot_cot"),
+        ({"name": "mbpp", "prompt": "few_shot", "examples": 2}, "mbpp:few_shot:2"),
+        ({"name": "mbpp", "prompt": "/x/my mode.yaml"}, "mbpp:my-mode"),
     ],
 )
 def test_a_label_begins_the_names_of_metrics(entry: dict[str, object], label: str) -> None:
@@ -56,7 +61,19 @@ def _sections() -> list[type]:
     ]
 
 
+def test_the_runs_prompt_mode_is_that_of_benchmarks_without_one() -> None:
+    """So is its system message; a benchmark's own goes first, an empty one included."""
+    entries = [{"name": "humaneval"}, {"name": "mbpp", "prompt": "zero_shot", "system": ""}]
+    config = RunConfig.model_validate({"benchmarks": entries, "prompt": "few_shot", "system": "Be brief."})
+    assert [(entry.prompt, entry.system) for entry in config.benchmarks] == [
+        ("few_shot", "Be brief."),
+        ("zero_shot", ""),
+    ]
+    assert [entry.metric_label for entry in config.benchmarks] == ["humaneval:few_shot", "mbpp"]
+
+
 def test_a_configuration_survives_its_own_file() -> None:
     """What config.yaml holds gives the same configuration again."""
-    config = RunConfig(benchmarks=[BenchmarkConfig.model_validate({"name": "mbpp", "subset": "full", "data": "f"})])
+    entry = BenchmarkConfig.model_validate({"name": "mbpp", "subset": "full", "data": "f"})
+    config = RunConfig(benchmarks=[entry], prompt="few_shot")
     assert RunConfig.model_validate_json(config.model_dump_json()) == config

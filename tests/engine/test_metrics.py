@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from engine.metrics import METRIC_COLUMNS, Metrics, PlannedBenchmark, compute_metrics
+from engine.latency import Gaps
+from engine.metrics import METRIC_COLUMNS, Metrics, PlannedBenchmark, Timing, compute_metrics
 from engine.statistics import bootstrap_interval
 from tests.engine.rows import grid, sample_row, sample_table
 
@@ -35,6 +36,10 @@ def test_pass_at_k_is_the_mean_over_problems_with_its_interval() -> None:
 def test_order_of_rows_and_chunks_changes_nothing() -> None:
     """Shuffled rows in several chunks give byte-equal metrics, because the bootstrap sees problems in a fixed order."""
     rows = grid({f"t{i}": i % 5 for i in range(20)}, 4)
+    for row in rows:
+        started_at = row["generation_started_at"] + random.Random(row["sample_id"]).random() * 9
+        times = {"generation_seconds": started_at % 1.3, "execution_started_at": started_at + started_at % 1.7}
+        row |= {**times, "generation_started_at": started_at, "replica": f"node:{int(started_at) % 3}"}
     straight = compute_metrics(sample_table(rows), {"humaneval": plan(20)}, [1])
     random.Random(3).shuffle(rows)
     chunked = pa.concat_tables([sample_table(rows[:33]), sample_table(rows[33:])])
@@ -192,13 +197,17 @@ def test_passes_that_a_program_could_forge_are_counted_apart() -> None:
 
 
 def test_metrics_of_before_these_counts_can_be_read() -> None:
-    """A metrics.json without counts of the cache, of flaky timeouts and of forgeable passes reads as zero of each."""
+    """A metrics.json without counts of cache, flaky timeouts and forgeable passes has zero of each, and no latency."""
     metrics = compute_metrics(sample_table(grid(PASSED, 4)), {"humaneval": plan()}, [1])
     old = json.loads(metrics.to_json())
+    del old["serving"]
     for part in (old["overall"], *old["benchmarks"].values()):
+        del part["latency"]
         for name in ("num_cached", "num_flaky", "num_passed_split", "num_passed_inside"):
             del part["usage"][name]
-    assert Metrics.from_json(json.dumps(old)).overall.usage.num_cached == 0
+    again = Metrics.from_json(json.dumps(old))
+    assert again.overall.usage.num_cached == 0
+    assert (again.serving, again.benchmarks["humaneval"].latency) == (None, None)
 
 
 def test_unknown_tokens_stay_unknown() -> None:
@@ -212,7 +221,11 @@ def test_unknown_tokens_stay_unknown() -> None:
 def test_metrics_survive_json() -> None:
     """from_json gives back what to_json wrote, in the same order; what is not metrics is refused."""
     rows = grid(PASSED, 4) + grid({"m0": 1}, 4, benchmark="a_later_name")
-    metrics = compute_metrics(sample_table(rows), {"humaneval": plan(), "a_later_name": plan(1)}, [1, 4])
+    gaps = Gaps(values=np.array([0.1, 0.2], np.float32), count=2, maximum=0.2)
+    planned, timing = {"humaneval": plan(), "a_later_name": plan(1)}, Timing(gaps={"humaneval": gaps})
+    metrics = compute_metrics(sample_table(rows), planned, [1, 4], timing=timing)
+    assert metrics.serving is not None
+    assert "itl_seconds" in metrics.serving.latency.generation
     again = Metrics.from_json(metrics.to_json())
     assert again == metrics
     assert list(again.benchmarks) == ["humaneval", "a_later_name"]
@@ -222,16 +235,38 @@ def test_metrics_survive_json() -> None:
 
 
 def test_flat_metrics_of_one_benchmark_are_few_and_legal() -> None:
-    """With three ks and base tests there are at most 60 names, finite, all legal in MLflow."""
+    """With base tests and everything measured there are at most 60 names, finite, all legal in MLflow; 3 more per k."""
     rows = [row | {"scores": [*row["scores"], ("base_pass", 1.0)]} for row in grid(PASSED, 10)]
-    flat = compute_metrics(
-        sample_table(rows), {"humaneval": plan(3, 10, metrics=("pass", "base_pass"))}, [1, 5, 10]
-    ).flat()
+    gaps = Gaps(values=np.array([0.1, 0.2], np.float32), count=2, maximum=0.2)
+    planned, timing = {"humaneval": plan(3, 10, metrics=("pass", "base_pass"))}, Timing(gaps={"humaneval": gaps})
+    one, three = (compute_metrics(sample_table(rows), planned, ks, timing=timing).flat() for ks in ([1], [1, 5, 10]))
     assert {"humaneval/pass_at_10.ci_high", "humaneval/base_pass_at_1", "overall/pass_at_1", "statuses/passed"} <= set(
-        flat
+        three
     )
-    assert len(flat) <= 60
-    assert all(np.isfinite(value) and "@" not in name for name, value in flat.items())
+    assert len(one) <= 60
+    assert len(three) == len(one) + 2 * 9
+    assert all(np.isfinite(value) and "@" not in name for name, value in three.items())
+
+
+def test_each_benchmark_has_its_latency_and_the_run_all_of_them() -> None:
+    """A slow benchmark and a fast one: distributions apart, and pooled for the run, variants included."""
+    rows = grid(PASSED, 4, generation_seconds=1.0) + grid({"m0": 1}, 4, benchmark="mbpp", generation_seconds=3.0)
+    rows += grid({"t0": 1}, 4, variant="rename", generation_seconds=5.0)
+    planned = {"humaneval": plan(), "mbpp": plan(1), "humaneval/rename": plan(1, variant="rename")}
+    metrics = compute_metrics(sample_table(rows), planned, [1])
+    assert metrics.serving is not None
+    e2e = {
+        name: benchmark.latency.generation["e2e_seconds"]
+        for name, benchmark in metrics.benchmarks.items()
+        if benchmark.latency
+    }
+    assert {name: (found.count, found.mean) for name, found in e2e.items()} == {
+        "humaneval": (12, 1.0),
+        "mbpp": (4, 3.0),
+        "humaneval/rename": (4, 5.0),
+    }
+    pooled = metrics.serving.latency.generation["e2e_seconds"]
+    assert (pooled.count, pooled.mean, pooled.max) == (20, 2.2, 5.0)
 
 
 def test_a_label_may_hold_a_slash() -> None:

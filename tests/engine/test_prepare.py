@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.problem import Problem, Prompt
+from benchmarks.prompt_template import load_template
+from benchmarks.starter import PACKAGED, Starter
 from engine.prepare import Prepared, prepare
 from engine.suite import load_config
 from runners.errors import SandboxUnavailable, UserError
@@ -88,6 +91,64 @@ def test_tasks_with_too_few_stored_samples_are_told_before_the_run(tmp_path: Pat
     assert _prepared("generation.n=1", **{"model.spec": model}).n == 1
 
 
+def test_one_benchmark_in_all_prompt_modes_is_one_suite() -> None:
+    """Four labels with the same problems, asked in four ways; `reference` answers all."""
+    prepared = _prepared(targets=("prompt_modes",))
+    modes = ["starter", "starter:few_shot", "starter:zero_shot_cot", "starter:few_shot_cot"]
+    assert list(prepared.benchmarks) == modes
+    problem = prepared.benchmarks["starter"].problems()[0]
+    asked = {benchmark.ask(problem, prepared.form).text for benchmark in prepared.benchmarks.values()}
+    assert len(asked) == 4
+    assert len(prepared.references) == 36
+
+
+def test_one_problem_with_two_solutions_has_no_reference(tmp_path: Path) -> None:
+    """`reference` answers by task id alone."""
+    row = json.loads(PACKAGED.read_text().splitlines()[0])
+    data = tmp_path / "mine.jsonl"
+    data.write_text(json.dumps({**row, "canonical_solution": "    return 1\n"}) + "\n")
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"benchmarks: [{{name: starter}}, {{name: starter, label: mine, data: {data}}}]")
+    with pytest.raises(UserError, match="mine: starter/0 is in two benchmarks with two solutions"):
+        _prepared(targets=(str(path),))
+
+
+def test_stored_samples_are_replayed_in_every_mode(tmp_path: Path, tasks: list[str]) -> None:
+    """A task that is asked four times counts once."""
+    model = _samples(tmp_path / "s.jsonl", dict.fromkeys(tasks, 2) | {tasks[0]: 1})
+    with pytest.raises(UserError, match="1 of 36 tasks have fewer than n = 2 samples"):
+        _prepared(targets=("prompt_modes",), **{"model.spec": model})
+
+
+PROMPT_FAULTS = {
+    "no such mode": ("prompt=few_shots", r"starter: benchmarks\.0: There is no prompt mode 'few_shots'\. Did you mean"),
+    "no examples to show": ("benchmarks.0.examples=2", r"benchmarks\.0: prompt zero_shot: examples=2: it has 0"),
+    "a form without system": ("system=Be brief.", r"starter: prompt zero_shot: form `base` has no system message"),
+    "no such file": ("prompt=/no/mode.yaml", r"benchmarks\.0: /no/mode\.yaml: No such file"),
+}
+
+
+@pytest.mark.parametrize(("setting", "message"), PROMPT_FAULTS.values(), ids=PROMPT_FAULTS)
+def test_a_prompt_that_cannot_be_made_is_told_before_the_run(setting: str, message: str) -> None:
+    """The entry, the mode and the cure."""
+    with pytest.raises(UserError, match=message):
+        _prepared(setting)
+
+
+def test_a_system_message_is_a_part_of_the_identity() -> None:
+    """It changes what a chat model is asked, though the mode's name stays."""
+    chat = _identity("model.form=chat")
+    assert _identity("model.form=chat", "system=Be brief.") != chat
+
+
+def test_zero_shot_is_the_identity_of_a_run_without_modes() -> None:
+    """Runs that were made before there were modes go on; another mode is told by name and content."""
+    assert _identity("prompt=zero_shot") == _identity()
+    assert "prompt" not in _identity()["benchmarks"]["starter"]
+    told = _identity("prompt=few_shot")["benchmarks"]["starter:few_shot"]["prompt"]
+    assert told == {"name": "few_shot", "sha256": load_template("few_shot").sha256}
+
+
 def _identity(*settings: str) -> dict[str, Any]:
     return _prepared(*settings).identity
 
@@ -105,6 +166,7 @@ def _identity(*settings: str) -> dict[str, Any]:
         "model.dtype=float32",
         "model.chat_template=x",
         "model.extra_body={a: 1}",
+        "prompt=few_shot",
         "suite=other",
     ],
 )
@@ -178,3 +240,18 @@ def test_a_damaged_tokenizer_configuration_is_named(tmp_path: Path, text: str) -
         (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=r"tokenizer_config\.json"):
         _prepared(**{"model.spec": f"transformers:{tmp_path}"})
+
+
+def test_a_benchmark_is_asked_in_a_form_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`auto` takes the benchmark's own form where it has not the model's; by name that is an error with the cure."""
+
+    def prompt(self: Starter, problem: Problem, form: str) -> Prompt:
+        return Prompt(task_id=problem.task_id, form=form, text=problem.prompt)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Starter, "forms", ("fim",))
+    monkeypatch.setattr(Starter, "prompt", prompt)
+    prepared = _prepared()
+    (benchmark,) = prepared.benchmarks.values()
+    assert (prepared.form, benchmark.ask(benchmark.problems()[0], prepared.form).form) == ("base", "fim")
+    with pytest.raises(UserError, match=r"model\.form=chat: starter has only prompts of form fim"):
+        _prepared(**{"model.form": "chat"})

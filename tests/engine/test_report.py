@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,17 @@ def test_cache_and_flaky_timeouts_have_a_line_where_there_are_any() -> None:
     assert "160 ran out of time beside other programs" in to_text(
         render_run(summary(metrics_of(judge="split flaky"))), 120
     )
+
+
+def test_how_the_run_was_served_stands_below_what_speaks_for_it() -> None:
+    """Latencies and throughput where they were measured; a run of before they were has no such block."""
+    metrics = metrics_of()
+    text = to_text(render_run(summary(metrics)))
+    assert text.index("duplicates") < text.index("\nserving ") < text.index("\nthroughput ") < text.index("\nrun  ")
+    assert "tokens/s (1 replica)" in text
+    before = to_text(render_run(summary(replace(metrics, serving=None))))
+    assert "serving" not in before
+    assert "throughput" not in before
 
 
 def test_colour_only_where_it_means_something() -> None:

@@ -99,7 +99,8 @@ def test_metrics_stand_at_the_training_step_with_their_intervals(store: Store) -
     run, result = store.runs[1], store.results[1]
     stored = store.client.get_run(result.run_id)
     assert stored.data.metrics == run.metrics.flat()
-    for name in ("humaneval/pass_at_1", "humaneval/pass_at_2.ci_low", "overall/pass_at_1.ci_high"):
+    served = ("latency/ttft_seconds.p99", "throughput/generation_idle_share", "execution/run_seconds.mean")
+    for name in ("humaneval/pass_at_1", "humaneval/pass_at_2.ci_low", "overall/pass_at_1.ci_high", *served):
         assert [metric.step for metric in store.client.get_metric_history(result.run_id, name)] == [2000]
     assert result.num_metrics == len(run.metrics.flat())
     assert stored.info.status == "FINISHED"

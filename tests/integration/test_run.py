@@ -121,7 +121,7 @@ def _states(run_dir: Path) -> dict[Path, tuple[int, int]]:
 
 def _without_times(done: Done) -> dict[str, Any]:
     """Metrics that do not measure time or memory."""
-    measured = ("seconds", "memory")
+    measured = ("seconds", "memory", "latency/", "throughput/", "execution/")
     return {name: value for name, value in done.json["metrics"].items() if not any(word in name for word in measured)}
 
 
