@@ -18,6 +18,7 @@ from engine.config import RunConfig
 from engine.pipeline import connect
 from engine.pipeline_errors import PipelineError
 from engine.places import cache_root
+from engine.ray_words import ray_words
 from engine.run import Outcome, evaluate
 from engine.stability import repeats_of
 from engine.store import RUN_FILE
@@ -165,4 +166,5 @@ def leave_ray() -> None:
     """Shut down what this process started, or leave the cluster that it joined; quiet where there is none."""
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
-        ray.shutdown()
+        with ray_words(lambda _: None):  # what it held back to tell once, it tells now
+            ray.shutdown()

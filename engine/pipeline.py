@@ -43,6 +43,7 @@ from benchmarks.benchmark import Benchmark
 from benchmarks.problem import Completion
 from engine.pipeline_errors import PipelineError
 from engine.progress import Progress
+from engine.ray_words import ray_words
 from runners.errors import UserError
 
 _POLL_SECONDS = 0.2
@@ -88,7 +89,7 @@ def run_pipeline(work: Work, progress: Progress) -> bool:
         UserError: an actor found a fault that the user can cure (no isolation on a node, no such model).
         PipelineError: a stage died or stalled.
     """
-    with progress, _stop_on_signal(work.run_dir, progress) as stopped:
+    with progress, ray_words(progress.tell), _stop_on_signal(work.run_dir, progress) as stopped:
         for statuses in _watched(_stream(work), work, progress):
             progress.add(statuses)
     return not stopped.is_set()

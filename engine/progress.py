@@ -72,6 +72,10 @@ class Progress:
         self._statuses.update(statuses)
         self._last_change = time.monotonic()
 
+    def tell(self, note: str) -> None:
+        """Show a note beside the counts; a later one takes its place."""
+        self.note = note
+
     @property
     def stalled_seconds(self) -> float:
         """How long nothing has been committed or judged."""
