@@ -23,7 +23,7 @@ from rich.table import Table
 
 from benchmarks.registry import load_benchmark
 from benchmarks_perf.generation_parts import Inputs, transformers_round, vllm_round
-from benchmarks_perf.machine import file_result, machine
+from benchmarks_perf.machine import file_result, has_gpu, machine
 from benchmarks_perf.overlap import overlap_round
 from benchmarks_perf.random_model import make
 from benchmarks_perf.session import DriverFailed
@@ -34,8 +34,10 @@ HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared" / "data"
 PARTS = ("vllm", "vllm-micro", "transformers", "overlap")
 GOALS = {"vllm": ("at least", 0.95), "transformers": ("at least", 3.0), "overlap": ("at most", 1.15)}
-ENGINE = {"dtype": "float32", "max_model_len": 1024, "enforce_eager": True}
-"""Engine settings of both sides."""
+ENGINE = {"max_model_len": 1024, "max_num_seqs": 256, "max_num_batched_tokens": 4096}
+"""Engine settings of both sides; named, since vLLM's own defaults differ between its two entry points."""
+ON_CPUS = {"enable_chunked_prefill": False}
+"""vLLM's seeded requests end the engine on CPUs where a prompt is read in pieces."""
 OVERLAP_N = 20
 """Completions per prompt of part overlap."""
 console = Console(width=max(Console().width, 110), highlight=False)
@@ -78,7 +80,7 @@ def main(
         size=size,
         samples=samples,
         wait_seconds=wait,
-        engine={**ENGINE, "dtype": dtype, "enforce_eager": eager},
+        engine={**ENGINE, **({} if has_gpu() else ON_CPUS), "dtype": dtype, "enforce_eager": eager},
     )
     found: dict[str, Any] = {}
     try:

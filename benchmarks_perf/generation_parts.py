@@ -13,6 +13,7 @@ from typing import Any
 
 from actors.generator import Sampling
 from benchmarks.problem import Prompt
+from benchmarks_perf.machine import has_gpu
 from benchmarks_perf.pipeline import START, run_command
 from benchmarks_perf.session import DriverFailed
 from benchmarks_perf.timings import Timings, timings
@@ -80,7 +81,7 @@ def transformers_round(inputs: Inputs, model: Path) -> dict[str, Any]:
 
 def _cpu_environment(threads: int) -> dict[str, str]:
     """What our own generator sets for its engine on CPUs; nothing where there is a GPU."""
-    if any(Path("/dev").glob("nvidia[0-9]*")):
+    if has_gpu():
         return {}
     return {
         "OMP_NUM_THREADS": str(threads),

@@ -39,6 +39,11 @@ def _version(package: str) -> str:
         return ""
 
 
+def has_gpu() -> bool:
+    """Whether an NVIDIA GPU is here."""
+    return bool(_gpus())
+
+
 def _gpus() -> list[str]:
     """Name, memory and driver of each NVIDIA GPU."""
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
