@@ -95,7 +95,7 @@ UNSEEN = {
     "the harness": f"open({str(HARNESS / 'codec.py')!r})\nseen.append(1)",
     "modules of ours": "import runners.program\nseen.append(1)",
     "links of its parent": "import os\nseen.append(os.readlink(f'/proc/{os.getppid()}/cwd'))",
-    "descriptors of ours": "import os\nfor fd in range(4, 256):\n    try: os.fstat(fd)\n    except OSError: continue\n"
+    "descriptors of ours": "import os\nfor fd in range(4, 1024):\n    try: os.fstat(fd)\n    except OSError: continue\n"
     "    seen.append(fd)",
     "environment of ours": "import os\nseen += set(os.environ) - {'PATH', 'HOME', 'TMPDIR', 'LANG', 'PYTHONHASHSEED', "
     "'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'LD_LIBRARY_PATH'}",

@@ -62,13 +62,13 @@ FAULTS: dict[str, tuple[str, str, Status, str]] = {
     "object equal to everything": (EQUAL, TEST, Status.WRONG_ANSWER, "AssertionError"),
     "object true of everything": (EQUAL, "assert f(1)", Status.RUNTIME_ERROR, "cannot leave its process"),
     "bytes on the judge's channel": (
-        "import os\ndef f(x):\n    for fd in range(3, 64):\n        try: os.write(fd, b'x' * 99)\n"
+        "import os\ndef f(x):\n    for fd in range(3, 1024):\n        try: os.write(fd, b'x' * 99)\n"
         "        except OSError: pass",
         TEST,
         Status.RUNTIME_ERROR,
         "judge's channel",
     ),
-    "all descriptors closed": ("import os\ndef f(x): os.closerange(0, 64)", TEST, Status.RUNTIME_ERROR, "ended"),
+    "all descriptors closed": ("import os\ndef f(x): os.closerange(0, 1024)", TEST, Status.RUNTIME_ERROR, "ended"),
     "signals to all": ("import os\ndef f(x): return os.kill(-1, 9)", TEST, Status.RUNTIME_ERROR, "ProcessLookupError"),
 }
 BEYOND_LIMITS: dict[str, tuple[str, dict[str, Any], Status]] = {

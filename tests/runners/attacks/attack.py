@@ -43,7 +43,7 @@ WRONG_VALUE = "\ndef f(x): return None\n"
 CHANNEL = """
 import json, os, socket, struct, sys
 def channels():
-    for fd in range(3, 256):
+    for fd in range(3, 1024):
         try: yield socket.socket(fileno=os.dup(fd))
         except OSError: pass
 def send(channel, **message):

@@ -66,7 +66,7 @@ def f(x):
 """
 _IN_THE_MIDDLE = """
 import threading
-for fd in range(3, 256):
+for fd in range(3, 1024):
     try: real = socket.socket(fileno=os.dup(fd))
     except OSError: continue
     ours, theirs = socket.socketpair()

@@ -36,7 +36,7 @@ def f(x):
 """
 _EVERY_DESCRIPTOR = """
 import os
-for fd in range(3, 256):
+for fd in range(3, 1024):
     try: os.write(fd, b'{"passed": true}\\n1 passed\\n')
     except OSError: pass
 """
@@ -100,7 +100,7 @@ FORGERIES: dict[str, Attack] = {
     # Which of the two takes the tests from the channel is chance; neither may make a pass of it.
     "two processes answer": _refused(_TWO_PROCESSES, ERROR, WRONG, Status.TIMEOUT, wall_seconds=1),
     "writes to every descriptor": _refused(_EVERY_DESCRIPTOR + WRONG_VALUE, ERROR, says="judge's channel"),
-    "closes every descriptor": _refused("import os\nos.closerange(3, 256)" + WRONG_VALUE, ERROR, says="exit status"),
+    "closes every descriptor": _refused("import os\nos.closerange(3, 1024)" + WRONG_VALUE, ERROR, says="exit status"),
     "guesses the nonce": _refused(CHANNEL + _GUESSES + WRONG_VALUE, ERROR, says="exit status 0"),
     **{f"claims {name}": _refused(_says(message), ERROR) for name, message in _LIES.items()},
     "another AssertionError": _refused(

@@ -67,7 +67,7 @@ worked = any(open(path, 'rb').read() for path in glob.glob('/proc/*/{file}'))
 _DESCRIPTORS_OF_FOLDERS = """
 import os
 worked = False
-for fd in range(3, 256):
+for fd in range(3, 1024):
     try:
         os.fchdir(fd)
         worked = True
@@ -76,7 +76,7 @@ for fd in range(3, 256):
 _READABLE_DESCRIPTORS = """
 import os, stat
 worked = False
-for fd in range(3, 256):
+for fd in range(3, 1024):
     try: worked = worked or not stat.S_ISSOCK(os.fstat(fd).st_mode)
     except OSError: pass
 """
@@ -269,7 +269,7 @@ PERSISTENCE: dict[str, Attack] = {
         WRONG,
     ),
     "bytes on the judge's channel": _left(
-        "import os, socket\nfor fd in range(3, 64):\n    try: os.write(fd, b'\\0\\0\\0')\n    except OSError: pass",
+        "import os, socket\nfor fd in range(3, 1024):\n    try: os.write(fd, b'\\0\\0\\0')\n    except OSError: pass",
         "worked = False",
         WRONG,
     ),

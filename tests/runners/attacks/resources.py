@@ -35,7 +35,7 @@ for name in range(99):
 _FLOOD_EVERY_DESCRIPTOR = """
 import os
 while True:
-    for fd in range(256):
+    for fd in range(1024):
         try: os.write(fd, b'x' * 65536)
         except OSError: pass
 """
@@ -46,7 +46,7 @@ while True: os.write(2, b'x' * 4096)
 """
 _VALID_MESSAGES = """
 import os, socket, struct
-for fd in range(3, 256):
+for fd in range(3, 1024):
     try: channel = socket.socket(fileno=os.dup(fd))
     except OSError: continue
     while True: channel.sendall((struct.pack('!I', 8) + b'{"a": 1}') * 999)
