@@ -29,7 +29,10 @@ def _free_port() -> int:
 @pytest.fixture
 def head(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A head node of its own, ended afterwards; the environment that reaches it."""
-    ports = {name: _free_port() for name in ("port", "dashboard-port", "ray-client-server-port")}
+    ports = {
+        name: _free_port()
+        for name in ("port", "dashboard-port", "ray-client-server-port", "dashboard-agent-listen-port")
+    }
     token = tmp_path / "token"
     token.write_text("a" * 64)
     environment = {
