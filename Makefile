@@ -20,16 +20,19 @@ ALONE := tests/runners/test_restricted.py
 # make perf-generation  generation through the pipeline beside plain engines; ARGS="--only overlap --rounds 1"
 # make perf-hostile     what hostile programs get from us and from peers
 
-.PHONY: demo test check test-vllm conformance perf-peers perf-execution perf-verdicts perf-hostile perf-generation \
+.PHONY: demo test check test-clusters test-vllm conformance perf-peers perf-execution perf-verdicts perf-hostile perf-generation \
         setup setup-vllm lock docs clean
 
 demo: setup
 	$(BIN)/codeassay demo
 
-# Two at a time: most slow tests wait for processes of their own.
-test: check
-	$(BIN)/python -m pytest -q -n 2 --dist loadscope -m "slow and not vllm" --ignore $(ALONE)
-	$(MAKE) test-vllm
+# The parts that start clusters and engines mostly wait for them, so they run beside each other.
+test: check setup-vllm
+	$(BIN)/python -m pytest -q -n 3 -m slow --ignore $(ALONE) tests/runners
+	$(MAKE) -j 2 --output-sync=target test-clusters test-vllm
+
+test-clusters: setup
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "slow and not vllm" --ignore tests/runners
 
 test-vllm: setup-vllm
 	$(VLLM)/bin/python -m pytest -q -m vllm

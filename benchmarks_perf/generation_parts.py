@@ -63,6 +63,7 @@ def vllm_round(inputs: Inputs, model: Path, engine: Mapping[str, Any], name: str
         "ours": {**asdict(ours), "tokens_per_second": ours.tokens_per_second},
         "ratio": ours.tokens_per_second / rate,
         "first_execution_share": ours.first_execution_share,
+        "first_lag_batches": ours.first_lag_batches,
     }
 
 

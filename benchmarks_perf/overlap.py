@@ -61,6 +61,7 @@ def overlap_round(
         "together_seconds": both.total_seconds,
         "ratio": both.total_seconds / max(alone, execution),
         "first_execution_share": both.first_execution_share,
+        "first_lag_batches": both.first_lag_batches,
     }
 
 

@@ -25,6 +25,10 @@ class Timings:
     """The first completion that was committed."""
     first_execution_at: float
     """The first program that was begun."""
+    first_generation_seconds: float
+    """How long the request of the first completion took."""
+    first_lag_seconds: float
+    """From the end of that request to the start of its program."""
 
     @property
     def generation_seconds(self) -> float:
@@ -46,6 +50,11 @@ class Timings:
         """How far generation had come when the first program was begun, 0 to 1."""
         return (self.first_execution_at - self.asked_at) / self.generation_seconds
 
+    @property
+    def first_lag_batches(self) -> float:
+        """How long the first completion waited to be executed, in times that its batch took to generate."""
+        return self.first_lag_seconds / self.first_generation_seconds
+
 
 def timings(run_dir: Path) -> Timings:
     """Read a run whose samples were all generated and judged.
@@ -61,6 +70,7 @@ def timings(run_dir: Path) -> Timings:
     if not rows:
         raise ValueError(f"{run_dir}: no generated samples")
     ends = [row["generation_started_at"] + row["generation_seconds"] for row in rows]
+    first = rows[ends.index(min(ends))]
     return Timings(
         num_samples=len(rows),
         output_tokens=sum(row["completion_tokens"] or 0 for row in rows),
@@ -69,4 +79,6 @@ def timings(run_dir: Path) -> Timings:
         executed_at=max(row["finished_at"] for row in rows),
         first_completion_at=min(ends),
         first_execution_at=min(row["execution_started_at"] for row in rows),
+        first_generation_seconds=first["generation_seconds"],
+        first_lag_seconds=first["execution_started_at"] - min(ends),
     )

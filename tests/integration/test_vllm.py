@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.registry import load_benchmark
-from tests.integration.command import codeassay, finish, start
+from tests.integration.command import finish, start
 
 pytestmark = [
     pytest.mark.vllm,
@@ -42,20 +42,6 @@ def _rows(run_dir: Path, folder: str) -> list[dict[str, Any]]:
     return [row for part in sorted((run_dir / folder).glob("part-*")) for row in pq.read_table(part).to_pylist()]
 
 
-def test_a_checkpoint_is_generated_with_vllm_and_judged(tmp_path: Path, checkpoint: Path) -> None:
-    """Greedy decoding solves what the model knows; every sample tells how it was served."""
-    done = codeassay("run", "starter", "--model", f"vllm:{checkpoint}", *FIXED, places=tmp_path)
-    assert done.code == 0, done.err
-    assert done.json["statuses"]["passed"] >= 34
-    run_dir = Path(done.json["run_dir"])
-    for row in _rows(run_dir, "samples"):
-        assert 0 <= row["queue_seconds"] <= row["ttft_seconds"] <= row["generation_seconds"]
-        assert row["completion_tokens"] > 0
-    watched = [row for row in _rows(run_dir, "generations") if row["inter_token_seconds"]]
-    assert watched
-    assert all(len(row["inter_token_seconds"]) == row["completion_tokens"] - 1 for row in watched)
-
-
 def _kill_a_replica(process: subprocess.Popen[str], run_dir: Path) -> int:
     """SIGKILL the actor that committed the first completions; its pid."""
     while not (parts := list((run_dir / "generations").glob("part-*"))):
@@ -68,7 +54,10 @@ def _kill_a_replica(process: subprocess.Popen[str], run_dir: Path) -> int:
 
 
 def test_a_killed_replica_loses_and_doubles_nothing(tmp_path: Path, checkpoint: Path) -> None:
-    """SIGKILL of one of two generation actors in mid-run: Ray starts it anew and the run ends whole."""
+    """SIGKILL of one of two generation actors in mid-run: Ray starts it anew and the run ends whole.
+
+    What the model knows by heart is solved, and every sample tells how it was served.
+    """
     run_dir = tmp_path / "run"
     asked = ("run", "starter", "--model", f"vllm:{checkpoint}", "--n", "10", "--output", str(run_dir))
     process = start((*asked, *FIXED, "--set", "model.replicas=2", "--set", "model.engine.max_num_seqs=8"), tmp_path)
@@ -78,5 +67,12 @@ def test_a_killed_replica_loses_and_doubles_nothing(tmp_path: Path, checkpoint: 
     rows = _rows(run_dir, "samples")
     assert len({row["sample_id"] for row in rows}) == len(rows) == 360
     assert not {"missing", "generation_error", "sandbox_error"} & set(done.json["statuses"])
-    replicas = {row["replica"] for row in _rows(run_dir, "generations")}
-    assert any(int(replica.rpartition(":")[2]) != killed for replica in replicas)
+    assert done.json["statuses"]["passed"] >= 300
+    for row in rows:
+        assert 0 <= row["queue_seconds"] <= row["ttft_seconds"] <= row["generation_seconds"]
+        assert row["completion_tokens"] > 0
+    generations = _rows(run_dir, "generations")
+    assert any(int(row["replica"].rpartition(":")[2]) != killed for row in generations)
+    watched = [row for row in generations if row["inter_token_seconds"]]
+    assert watched
+    assert all(len(row["inter_token_seconds"]) == row["completion_tokens"] - 1 for row in watched)

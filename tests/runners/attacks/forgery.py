@@ -97,8 +97,8 @@ FORGERIES: dict[str, Attack] = {
     ),
     "prints what a pass looks like": _refused(_MARKERS + WRONG_VALUE, quick=True),
     "prints it in a test": _refused("def f(x):\n    " + _MARKERS),
-    # Which of the two takes the tests from the channel is chance; neither may make a pass of it. (Two of which one is right
-    # would earn a pass under split, where that one happens to give every answer.)
+    # Which of the two takes the tests from the channel is chance; neither may make a pass of it. (A right one of the
+    # two would earn a pass under split, where it happens to give every answer.)
     "two processes answer": _refused(_TWO_PROCESSES, ERROR, WRONG, Status.TIMEOUT, wall_seconds=1),
     "writes to every descriptor": _refused(_EVERY_DESCRIPTOR + WRONG_VALUE, ERROR, says="judge's channel"),
     "closes every descriptor": _refused("import os\nos.closerange(3, 1024)" + WRONG_VALUE, ERROR, says="exit status"),
