@@ -1,5 +1,5 @@
 # make demo   set up and evaluate a micro model that is trained on the spot
-# make test   set up and run all tests
+# make test   set up and run all tests but those of vLLM and of whole benchmarks
 # make check  lint, types and unit tests only
 # make test-vllm     the vLLM generator for real, on CPUs, in an environment of its own (.venv-vllm)
 # make conformance   every row of the real benchmarks in ../shared/data, where that is
@@ -20,19 +20,16 @@ ALONE := tests/runners/test_restricted.py
 # make perf-generation  generation through the pipeline beside plain engines; ARGS="--only overlap --rounds 1"
 # make perf-hostile     what hostile programs get from us and from peers
 
-.PHONY: demo test check test-clusters test-vllm conformance perf-peers perf-execution perf-verdicts perf-hostile perf-generation \
+.PHONY: demo test check test-vllm conformance perf-peers perf-execution perf-verdicts perf-hostile perf-generation \
         setup setup-vllm lock docs clean
 
 demo: setup
 	$(BIN)/codeassay demo
 
-# The parts that start clusters and engines mostly wait for them, so they run beside each other.
-test: check setup-vllm
+# Tests of the sandbox look at the whole machine, those of the rest start clusters: never both at once.
+test: check
 	$(BIN)/python -m pytest -q -n 3 -m slow --ignore $(ALONE) tests/runners
-	$(MAKE) -j 2 --output-sync=target test-clusters test-vllm
-
-test-clusters: setup
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "slow and not vllm" --ignore tests/runners
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope -m "slow and not vllm" --ignore tests/runners
 
 test-vllm: setup-vllm
 	$(VLLM)/bin/python -m pytest -q -m vllm

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,12 +21,13 @@ import torch
 
 from actors.decoding import decode
 from actors.generator import Sampling
+from actors.local_call import LocalCall
 from actors.local_model import load
 from actors.prompt_text import Encoded, PromptEncoder, reasoning_tokens
 from actors.row_cache import can_refill
 from actors.stopping import Decoder, Row, text_of
 from actors.whole_batches import decode_whole
-from benchmarks.problem import Completion, CompletionForm, Prompt
+from benchmarks.problem import Completion, Prompt
 from runners.errors import UserError
 
 Waiting = tuple[Row, "asyncio.Future[None]"]
@@ -88,7 +87,7 @@ class TransformersGenerator:
             UserError: a chat prompt without a template that takes it, or a gap that this model cannot be shown.
             RuntimeError: the model or its device failed for good.
         """
-        call = _Call(prompt, time.time(), time.perf_counter())
+        call = LocalCall.begin(prompt)
         encoded = self._encoder.encode(prompt)
         if fault := self._prompt_fault(len(encoded.ids)):
             return [call.failed(fault, len(encoded.ids)) for _ in indexes]
@@ -175,14 +174,14 @@ class TransformersGenerator:
                 rows.append(row)
         return rows
 
-    def _completion(self, call: _Call, encoded: Encoded, row: Row) -> Completion:
+    def _completion(self, call: LocalCall, encoded: Encoded, row: Row) -> Completion:
         if row.error:
             return call.failed(row.error, len(row.prompt_ids))
         text = encoded.lead + text_of(row, self._decoder)
         tokenizer, num_tokens = self._loaded.tokenizer, len(row.token_ids)
         return Completion(
             text=text,
-            form=_form(call.prompt),
+            form=call.form,
             finish_reason=row.finish_reason,
             prompt_tokens=len(row.prompt_ids),
             completion_tokens=num_tokens,
@@ -194,29 +193,6 @@ class TransformersGenerator:
             reasoning_tokens=reasoning_tokens(tokenizer, text, num_tokens, lead=encoded.lead),
             logprobs=self._decoder.logprobs(row.logprobs),
             prompt_logprobs=self._decoder.logprobs(row.prompt_logprobs or ()),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One call of generate()."""
-
-    prompt: Prompt
-    started_at: float
-    """Seconds since the epoch."""
-    clock: float
-    """time.perf_counter() at the same moment."""
-
-    def failed(self, error: str, prompt_tokens: int) -> Completion:
-        """A completion that tells why there is none."""
-        return Completion(
-            text="",
-            form=_form(self.prompt),
-            finish_reason="error",
-            prompt_tokens=prompt_tokens,
-            error=error,
-            seconds=time.perf_counter() - self.clock,
-            started_at=self.started_at,
         )
 
 
@@ -234,10 +210,6 @@ def _settle(ended: asyncio.Future[None], failure: Exception | None = None) -> No
 def _use_threads(threads: int | None) -> None:
     if threads is not None:
         torch.set_num_threads(threads)
-
-
-def _form(prompt: Prompt) -> CompletionForm:
-    return "chat" if prompt.form == "chat" else "completion"
 
 
 def _context(asked: int | None, made_for: int | None) -> int:

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.generator import GeneratorDied, Sampling
+from actors.local_call import LocalCall
 from actors.options import GeneratorOptions
 from actors.prompt_text import Encoded, PromptEncoder, reasoning_tokens
 from actors.stopping import Decoder, TokenFigures
 from actors.vllm_engine import start_engine
 from actors.vllm_errors import explain
-from benchmarks.problem import Completion, CompletionForm, Prompt
+from benchmarks.problem import Completion, Prompt
 from runners.errors import UserError
 
 
@@ -61,7 +62,7 @@ class VllmGenerator:
             UserError: a chat prompt without a template that takes it, or a gap that this model cannot be shown.
             GeneratorDied: the engine ended.
         """
-        call = _Call(prompt, time.time(), time.monotonic())
+        call = LocalCall.begin(prompt)
         encoded = self._encoder.encode(prompt)
         if fault := prompt_fault(len(encoded.ids), self._engine.max_model_len):
             return [call.failed(fault, len(encoded.ids)) for _ in indexes]
@@ -78,7 +79,7 @@ class VllmGenerator:
                 reader.cancel()  # else it logs the end of the engine as an error
             await asyncio.to_thread(self._engine.close)
 
-    async def _sample(self, call: _Call, encoded: Encoded, sampling: Sampling, seed: int | None) -> Completion:
+    async def _sample(self, call: LocalCall, encoded: Encoded, sampling: Sampling, seed: int | None) -> Completion:
         """One request of the engine."""
         number = next(self._numbers)
         is_streamed = number % self._stream_every == 0
@@ -113,7 +114,7 @@ class VllmGenerator:
 
         return isinstance(error, EngineDeadError) or bool(self._engine.llm.errored)
 
-    def _completion(self, call: _Call, encoded: Encoded, answer: _Answer, is_streamed: bool) -> Completion:
+    def _completion(self, call: LocalCall, encoded: Encoded, answer: _Answer, is_streamed: bool) -> Completion:
         if answer.finish_reason not in ("stop", "length"):
             return call.failed(f"vLLM gave the request up ({answer.finish_reason}).", len(encoded.ids))
         text, stats = encoded.lead + answer.text, answer.stats
@@ -122,7 +123,7 @@ class VllmGenerator:
             first = stats.arrival_time - call.started_at + stats.first_token_latency
         return Completion(
             text=text,
-            form=_form(call.prompt),
+            form=call.form,
             finish_reason=answer.finish_reason,
             prompt_tokens=len(encoded.ids),
             completion_tokens=answer.num_tokens,
@@ -137,29 +138,6 @@ class VllmGenerator:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One call of generate()."""
-
-    prompt: Prompt
-    started_at: float
-    """Seconds since the epoch."""
-    clock: float
-    """time.monotonic() at the same moment."""
-
-    def failed(self, error: str, prompt_tokens: int) -> Completion:
-        """A completion that tells why there is none."""
-        return Completion(
-            text="",
-            form=_form(self.prompt),
-            finish_reason="error",
-            prompt_tokens=prompt_tokens,
-            error=error,
-            seconds=time.monotonic() - self.clock,
-            started_at=self.started_at,
-        )
-
-
 @dataclass(slots=True)
 class _Answer:
     """What the engine gave for one request: in pieces where it is streamed, else in one."""
@@ -170,7 +148,7 @@ class _Answer:
     num_tokens: int = 0
     finish_reason: str | None = None
     arrived: list[float] = field(default_factory=list)
-    """time.monotonic() at each token."""
+    """time.perf_counter() at each token."""
     ended: float = 0.0
     stats: Any = None
     """vllm.v1.metrics.stats.RequestStateStats; None where vLLM keeps none."""
@@ -179,7 +157,7 @@ class _Answer:
 
     def take(self, output: Any) -> None:  # noqa: ANN401 - vLLM is known by name only
         """Add a RequestOutput."""
-        now = time.monotonic()
+        now = time.perf_counter()
         piece = output.outputs[0]
         self.text += piece.text
         self.num_tokens += len(piece.token_ids)
@@ -243,10 +221,6 @@ def _cause(error: BaseException) -> str:
     while not str(error) and error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _form(prompt: Prompt) -> CompletionForm:
-    return "chat" if prompt.form == "chat" else "completion"
 
 
 def _tokenizer(config: Any) -> Any:  # noqa: ANN401 - transformers has no types

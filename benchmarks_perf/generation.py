@@ -90,24 +90,22 @@ def main(
         console.print(str(error), style="red", markup=False)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    config = {
-        "rounds": rounds,
-        "subset": subset,
-        "size": size,
-        "n": n,
-        "max_tokens": max_tokens,
-        "engine": setup.engine,
-    }
-    result = {
+    asked = {"rounds": rounds, "subset": subset, "size": size, "n": n, "max_tokens": max_tokens, "wait_seconds": wait}
+    result = _result({**asked, "engine": setup.engine, "threads": threads}, load_before, found)
+    _show(found)
+    console.print(f"written to {file_result('generation', result, results)}", markup=False)
+
+
+def _result(config: Mapping[str, Any], load_before: Sequence[float], found: Mapping[str, Any]) -> dict[str, Any]:
+    """What the result file holds."""
+    return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": shlex.join(["python", "-m", "benchmarks_perf.generation", *sys.argv[1:]]),
         "machine": machine(),
         "load_average": {"before": load_before, "after": os.getloadavg()},
-        "config": {**config, "threads": threads, "wait_seconds": wait},
+        "config": config,
         "parts": found,
     }
-    _show(found)
-    console.print(f"written to {file_result('generation', result, results)}", markup=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +17,7 @@ from actors.reference_generator import ReferenceGenerator
 from actors.replay_generator import ReplayFile, ReplayGenerator
 from benchmarks.problem import NOMINAL, Completion, Message, Prompt
 from tests.actors.fake_server import REFUSED, fake_server
-from tests.actors.test_vllm_generator import Opened, make_checkpoint, needs_vllm
+from tests.actors.vllm_opened import Opened, needs_vllm, shared_engine
 
 T = TypeVar("T")
 
@@ -65,27 +62,9 @@ class SharedVllm:
         """The engine is closed after the last test; closing it twice has a test of its own."""
 
 
-@cache
-def vllm_engine() -> Opened:
-    """The engine, started by the first test that asks for it."""
-    folder = Path(tempfile.mkdtemp())
-    try:
-        return Opened(make_checkpoint(folder))
-    finally:
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def end_vllm_engine() -> Iterator[None]:
-    """Close the engine after the last test, if there is one."""
-    yield
-    if vllm_engine.cache_info().currsize:
-        vllm_engine().close()
-
-
 def vllm_case() -> AbstractContextManager[Generator]:
     """A model of random weights in vLLM."""
-    return nullcontext(SharedVllm(vllm_engine()))
+    return nullcontext(SharedVllm(shared_engine()))
 
 
 CASES = [

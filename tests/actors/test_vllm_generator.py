@@ -3,10 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
-from collections.abc import Coroutine, Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,85 +12,31 @@ from typing import Any, TypeVar
 import pytest
 
 from actors.generator import GeneratorDied, Sampling
-from actors.options import GeneratorOptions
 from actors.prompt_text import Encoded
-from actors.vllm_generator import VllmGenerator, figures_of, prompt_fault, sampling_arguments
+from actors.vllm_generator import figures_of, prompt_fault, sampling_arguments
 from benchmarks.problem import Completion, Message, Prompt
+from tests.actors.vllm_opened import CONTEXT, TEMPLATE, Opened, needs_vllm, random_checkpoint, shared_engine
 
 T = TypeVar("T")
 
-CONTEXT = 256
-TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
 SAMPLED = Sampling(temperature=0.8, max_tokens=24)
 GREEDY = Sampling(max_tokens=24)
 TEXTS = ("def add(a, b):\n", "class Setting:\n    steps", "for row in rows:", "import itertools\n\n\ndef train(")
-
-needs_vllm = [
-    pytest.mark.vllm,
-    pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed; `make test-vllm` has it"),
-]
 
 
 def base(text: str = TEXTS[0], **more: Any) -> Prompt:
     return Prompt(task_id="T/0", form="base", text=text, **more)
 
 
-class Opened:
-    """A generator on one event loop that lives as long as it, as in an actor."""
-
-    def __init__(self, checkpoint: Path, **options: Any) -> None:
-        fixed = {"dtype": "float32", "max_model_len": CONTEXT, "threads": 1, "chat_template": TEMPLATE}
-        engine = {"enforce_eager": True, "max_num_seqs": 16}
-        self.generator = VllmGenerator(str(checkpoint), GeneratorOptions(**(fixed | {"engine": engine} | options)))
-        self.loop = asyncio.new_event_loop()
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
-
-    def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run on the loop and wait."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=300)
-
-    def ask(self, prompt: Prompt, sampling: Sampling, indexes: list[int]) -> list[Completion]:
-        """One call."""
-        return self.wait(self.generator.generate(prompt, sampling, indexes))
-
-    def ask_all(self, prompts: list[Prompt], sampling: Sampling, indexes: list[int]) -> list[list[Completion]]:
-        """One call per prompt, all at once."""
-
-        async def together() -> list[list[Completion]]:
-            return list(await asyncio.gather(*(self.generator.generate(p, sampling, indexes) for p in prompts)))
-
-        return self.wait(together())
-
-    def close(self) -> None:
-        """Close the generator and end the loop."""
-        self.wait(self.generator.close())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-
-
-def make_checkpoint(folder: Path) -> Path:
-    """A micro model with random weights: what it says has no sense, and it says it at once."""
-    import torch
-
-    from actors.micro_model import new_model, train_tokenizer
-
-    torch.manual_seed(7)
-    tokenizer = train_tokenizer([Path(train_tokenizer.__code__.co_filename).read_text()])
-    new_model(tokenizer).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_checkpoint(tmp_path_factory.mktemp("model"))
+def checkpoint() -> Path:
+    return random_checkpoint()
 
 
-@pytest.fixture(scope="module")
-def opened(checkpoint: Path) -> Iterator[Opened]:
-    """One engine for all tests; the last one kills it."""
-    engine = Opened(checkpoint, stream_every=2)
-    yield engine
-    engine.close()
+@pytest.fixture
+def opened() -> Opened:
+    """The engine that all tests share; one that a test has killed is started anew."""
+    return shared_engine()
 
 
 def test_prompt_that_leaves_no_room_names_the_setting() -> None:
@@ -132,7 +75,7 @@ def test_alternatives_are_the_likeliest_tokens() -> None:
 
 
 class TestEngine:
-    """With an engine that runs. The order matters once: the engine is killed in the last test."""
+    """With an engine that runs; the last test kills it."""
 
     pytestmark = needs_vllm
 
@@ -227,4 +170,4 @@ class TestEngine:
         with pytest.raises(GeneratorDied):
             opened.ask(base(), GREEDY, [0])
         opened.wait(opened.generator.close())
-        opened.wait(opened.generator.close())
+        opened.close()

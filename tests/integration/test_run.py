@@ -59,30 +59,35 @@ def _run(places: Path, samples: Path, *more: str) -> tuple[str, ...]:
     return ("run", "starter", "--model", f"replay:{samples}", "--output", str(places / "run"), *fixed, *more)
 
 
-def test_two_cpus_are_enough_for_the_whole_pipeline(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def unbroken(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """All samples judged on a cluster of 2 CPUs, in one go."""
+    places = tmp_path_factory.mktemp("unbroken")
+    return codeassay(*_run(places, samples), places=places)
+
+
+@pytest.fixture(scope="module")
+def untracked(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """All references judged on a cluster of 1 CPU, with no MLflow server where one ought to be."""
+    down = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    options = ("--set", "execution.cpus=1", "--json")
+    places = tmp_path_factory.mktemp("untracked")
+    return codeassay("run", "starter", "--model", "reference", *options, places=places, environment=down)
+
+
+def test_two_cpus_are_enough_for_the_whole_pipeline(unbroken: Done) -> None:
     """On a cluster of 2 CPUs the stages do not starve each other; every sample has its row and its columns."""
-    done = codeassay(
-        *("run", "starter", "--model", "reference", "--set", "execution.cpus=2", "--json"),
-        *("--set", "tracking.enabled=false"),
-        places=tmp_path,
-    )
-    assert done.code == 0, done.err
-    assert done.json["statuses"] == {"passed": 36}
-    assert done.json["metrics"]["starter/pass_at_1"] == 1.0
-    rows = _rows(Path(done.json["run_dir"]))
-    assert len({row["sample_id"] for row in rows}) == len(rows) == 36
+    assert unbroken.code == 0, unbroken.err
+    rows = _rows(Path(unbroken.json["run_dir"]))
+    assert len({row["sample_id"] for row in rows}) == len(rows) == 360
     assert set(rows[0]) >= COLUMNS
 
 
-def test_one_cpu_is_enough_for_the_whole_pipeline(tmp_path: Path) -> None:
-    """On a cluster of 1 CPU the run ends as well."""
-    done = codeassay(
-        *("run", "starter", "--model", "reference", "--limit", "6", "--set", "execution.cpus=1", "--json"),
-        *("--set", "tracking.enabled=false"),
-        places=tmp_path,
-    )
-    assert done.code == 0, done.err
-    assert done.json["statuses"] == {"passed": 6}
+def test_one_cpu_is_enough_for_the_whole_pipeline(untracked: Done) -> None:
+    """On a cluster of 1 CPU the run ends as well, and what is right passes."""
+    assert untracked.code == 0, untracked.err
+    assert untracked.json["statuses"] == {"passed": 36}
+    assert untracked.json["metrics"]["starter/pass_at_1"] == 1.0
 
 
 def _kill_after_first_parts(process: subprocess.Popen[str], run_dir: Path) -> None:
@@ -94,22 +99,18 @@ def _kill_after_first_parts(process: subprocess.Popen[str], run_dir: Path) -> No
     process.wait()
 
 
-def test_a_killed_run_resumes_without_doing_anything_twice(tmp_path: Path, samples: Path) -> None:
+def test_a_killed_run_resumes_without_doing_anything_twice(tmp_path: Path, samples: Path, unbroken: Done) -> None:
     """SIGKILL in the middle, the same command again: committed parts stay untouched and the metrics are the same."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    whole.mkdir()
-    broken.mkdir()
-    unbroken = codeassay(*_run(whole, samples), places=whole)
-    assert unbroken.code == 0, unbroken.err
-    process = start(_run(broken, samples), broken)
-    _kill_after_first_parts(process, broken / "run")
-    committed = _states(broken / "run")
+    run_dir = tmp_path / "run"
+    process = start(_run(tmp_path, samples), tmp_path)
+    _kill_after_first_parts(process, run_dir)
+    committed = _states(run_dir)
     assert 0 < sum(pq.read_metadata(path).num_rows for path in committed if path.parent.name == "samples") < 360
-    resumed = codeassay(*_run(broken, samples), places=broken)
+    resumed = codeassay(*_run(tmp_path, samples), places=tmp_path)
     assert resumed.code == 0, resumed.err
-    after = _states(broken / "run")
+    after = _states(run_dir)
     assert {path: after[path] for path in committed} == committed
-    rows = _rows(broken / "run")
+    rows = _rows(run_dir)
     assert len({row["sample_id"] for row in rows}) == len(rows) == 360
     assert _without_times(resumed) == _without_times(unbroken)
 
@@ -142,23 +143,18 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path, samples
     assert "missing" not in resumed.json["statuses"]
 
 
-def test_another_configuration_in_the_same_directory_is_refused(tmp_path: Path, samples: Path) -> None:
+def test_another_configuration_in_the_same_directory_is_refused(unbroken: Done, samples: Path) -> None:
     """A run directory belongs to one configuration: another one is one line that shows the difference, exit code 2."""
-    first = codeassay(*_run(tmp_path, samples, "--limit", "2"), places=tmp_path)
-    assert first.code == 0, first.err
-    second = codeassay(*_run(tmp_path, samples, "--limit", "3"), places=tmp_path)
-    assert second.code == 2
-    assert "limit: 2 there, 3 here" in second.err
-    assert len(second.err.strip().splitlines()) == 1
+    places = Path(unbroken.json["run_dir"]).parent
+    other = codeassay(*_run(places, samples, "--limit", "3"), places=places)
+    assert other.code == 2
+    assert "limit: None there, 3 here" in other.err
+    assert len(other.err.strip().splitlines()) == 1
 
 
-def test_a_dead_tracking_server_loses_nothing(tmp_path: Path) -> None:
+def test_a_dead_tracking_server_loses_nothing(untracked: Done, tmp_path: Path) -> None:
     """With MLflow down the run ends well and says how to send it later; `push` then does."""
-    down = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
-    options = ("--limit", "2", "--set", "execution.cpus=2", "--json")
-    done = codeassay("run", "starter", "--model", "reference", *options, places=tmp_path, environment=down)
-    assert done.code == 0, done.err
-    assert "push" in done.err
-    pushed = codeassay("push", done.json["run_dir"], "--json", places=tmp_path)
+    assert "push" in untracked.err
+    pushed = codeassay("push", untracked.json["run_dir"], "--json", places=tmp_path)
     assert pushed.code == 0, pushed.err
     assert pushed.json["tracking_uri"].startswith("sqlite:///")
