@@ -179,6 +179,28 @@ def report(
 
 
 @app.command()
+def compare(
+    base: Annotated[str, typer.Argument(help="What to compare with: a run directory, or a checkpoint's name.")],
+    candidates: Annotated[list[str], typer.Argument(help="What may be better; each is compared with the base.")],
+    metric: Annotated[str, typer.Option(help="Any score of the runs, e.g. pass_at_5.")] = "pass_at_1",
+    margin: Annotated[float, typer.Option(min=1e-6, help="The smallest difference that matters.")] = 0.05,
+    alpha: Annotated[
+        float, typer.Option(min=1e-6, max=0.5, help="Chance of a false call, over all benchmarks.")
+    ] = 0.05,
+    resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap and of the sign-flip test.")] = 10_000,
+    allow: Annotated[list[str] | None, typer.Option(help="A setting that may differ; repeatable.")] = None,
+    gate: Annotated[Path | None, typer.Option(help="YAML of bounds: exit code 1 if broken, 3 if unsure.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say which checkpoint is better, problem by problem, and how sure that is."""
+    from engine.cli_compare import run_compare
+    from engine.compare import Rules
+
+    rules = Rules(metric=metric, margin=margin, alpha=alpha, resamples=resamples, allow=tuple(allow or ()))
+    raise typer.Exit(run_compare(base, candidates, rules, gate, as_json=as_json))
+
+
+@app.command()
 def push(run_dir: Annotated[Path, typer.Argument(help="A run directory.")], as_json: JsonFlag = False) -> None:
     """Send a run to MLflow, now or again; a second time changes nothing."""
     from dataclasses import asdict

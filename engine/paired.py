@@ -186,7 +186,8 @@ def _by_cluster(delta_P: FloatArray, clusters_P: Sequence[object] | None) -> tup
         return delta_P, np.ones_like(delta_P)
     number_of: dict[object, int] = {}
     labels_P = np.array([number_of.setdefault(cluster, len(number_of)) for cluster in clusters_P])
-    return np.bincount(labels_P, weights=delta_P), np.bincount(labels_P).astype(np.float64)
+    sums_C = np.bincount(labels_P, weights=delta_P).astype(np.float64)
+    return sums_C, np.bincount(labels_P).astype(np.float64)
 
 
 def _bootstrap(

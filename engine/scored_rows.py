@@ -45,8 +45,8 @@ class ScoredRows:
     rows: pa.Table
     problem_R: IntArray
     """The problem of each row as a number in [0, P)."""
-    num_seen: int
-    """P: problems with at least one row."""
+    task_ids: tuple[str, ...]
+    """The problems with at least one row, in order of their ids, length P."""
     counts_R: NDArray[np.bool_]
     """Whether a row says something about the model."""
 
@@ -70,9 +70,14 @@ class ScoredRows:
             plan=plan,
             rows=own,
             problem_R=rank_of_code[code_R],
-            num_seen=len(task_ids),
+            task_ids=tuple(sorted(task_ids)),
             counts_R=~pc.is_in(own["status"], pa.array([status.value for status in OURS])).to_numpy().astype(bool),
         )
+
+    @property
+    def num_seen(self) -> int:
+        """P: problems with at least one row."""
+        return len(self.task_ids)
 
     def num_counted(self) -> IntArray:
         """The n of each problem: its samples that say something about the model, shape (P,)."""
@@ -97,6 +102,17 @@ class ScoredRows:
                 total_P = np.bincount(self.problem_R, np.where(self.counts_R, score_R, 0.0), minlength=self.num_seen)
                 values[score] = total_P[n_P > 0] / n_P[n_P > 0]
         return values
+
+    def by_problem(self, metric: str) -> dict[str, float]:
+        """The value of one metric, such as `pass_at_5`, on each problem that has enough samples that count.
+
+        Raises:
+            ValueError: a sample that counts lacks the score.
+        """
+        k = metric.rpartition("_at_")[2]
+        least = int(k) if k.isdecimal() else 1
+        ids = [task for task, n in zip(self.task_ids, self.num_counted(), strict=True) if n >= least]
+        return dict(zip(ids, self.values((least,))[metric].tolist(), strict=True))
 
     def statuses(self) -> dict[str, int]:
         """Planned samples by status, most frequent first; those without a row are `missing`."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from benchmarks.registry import parse_spec
 from engine.config import BenchmarkConfig, RunConfig
-from runners.errors import DataError, UserError
+from engine.yaml_text import parse_yaml, read_mapping
+from runners.errors import UserError
 
 BUILT_IN = Path(__file__).parent.parent / "benchmarks" / "suites"
 
@@ -43,7 +43,7 @@ def load_config(
         key, separator, text = setting.partition("=")
         if not separator:
             raise UserError(f"--set {setting}: no '=' in it. Write --set section.key=value.")
-        _put(raw, key.strip(), _yaml(text, f"--set {setting}"), "--set")
+        _put(raw, key.strip(), parse_yaml(text, f"--set {setting}"), "--set")
         sources[key.strip()] = "--set"
     return _validated(raw, source, sources)
 
@@ -88,41 +88,14 @@ def _suite_path(target: str) -> Path | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(path, "not UTF-8 text.", cure="A suite is a YAML file.") from error
-    except OSError as error:
-        raise DataError(
-            path, f"{error.strerror}.", cure="Give a suite file or a name that `codeassay list` shows."
-        ) from error
-    raw = _yaml(text, str(path))
-    if not isinstance(raw, dict):
-        raise DataError(path, "a suite is a mapping with the keys suite and benchmarks.")
+    raw = read_mapping(
+        path,
+        "suite",
+        "suite and benchmarks",
+        cure="Give a suite file or a name that `codeassay list` shows.",
+    )
     # An empty section (`generation:` and nothing below it) is one with its defaults.
     return {"suite": path.stem} | {key: value for key, value in raw.items() if value is not None}
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key that stands twice is an error, not silently the last of both."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"key '{key.value}' stands twice", problem_mark=key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _yaml(text: str, source: str) -> Any:  # noqa: ANN401 - YAML holds any value
-    try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-99-99
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise UserError(f"{source}{line}: not valid YAML: {problem}.") from error
 
 
 def _put(raw: dict[str, Any], key: str, value: Any, source: str) -> None:  # noqa: ANN401 - YAML holds any value

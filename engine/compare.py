@@ -1,0 +1,237 @@
+"""Two runs over the same problems: what differs, how sure that is, and what may be said of the candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engine.identity import differences
+from engine.metrics import BenchmarkMetrics, Metrics
+from engine.paired import Difference, Verdict, detectable, holm, paired_difference, problems_to_decide, verdict
+from engine.scored_rows import METRIC_COLUMNS, PlannedBenchmark, ScoredRows
+from engine.store import METRICS_FILE, RUN_FILE, read_run, read_samples
+from runners.errors import DataError, UserError
+
+_HALF = 0.5
+_MAY_DIFFER = (
+    "format",
+    "suite",
+    "benchmarks",
+    "model.digest",
+    "generation.n",
+    "generation.seed",
+    "execution.isolation",
+)
+"""Keys of a run's identity that do not keep two runs from being compared; a prefix stands for all below it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How runs are compared."""
+
+    metric: str = "pass_at_1"
+    """Or the headline score of benchmarks that have none of that name."""
+    margin: float = 0.05
+    """The smallest difference that matters."""
+    alpha: float = 0.05
+    resamples: int = 10_000
+    seed: int = 0
+    allow: tuple[str, ...] = ()
+    """Keys of the identity that may differ as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A finished run as comparisons need it."""
+
+    run_dir: Path
+    name: str
+    run: Mapping[str, Any]
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One benchmark in both runs."""
+
+    benchmark: str
+    metric: str
+    base: float
+    candidate: float
+    num_samples: tuple[int, int]
+    """n of base and candidate."""
+    difference: Difference
+    p_adjusted: float
+    won: tuple[str, ...]
+    """Problems whose value rose from below a half to a half or more."""
+    lost: tuple[str, ...]
+    detectable: float
+    """Minimum detectable effect, at 80 % power."""
+    problems_to_decide: int
+    """How many problems of this kind would show the difference seen, or the margin if that is larger."""
+    verdict: Verdict
+    why: str = ""
+    """What kept a verdict from being given; empty if nothing did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """All that two runs have in common."""
+
+    base: Run
+    candidate: Run
+    rules: Rules
+    compared: tuple[Compared, ...]
+    left_out: tuple[str, ...]
+    """Benchmarks that only one of both has."""
+
+
+def open_run(run_dir: Path) -> Run:
+    """Read a run that has its metrics.
+
+    Raises:
+        UserError: there is no run, it is not finished, or its files are damaged.
+    """
+    run = read_run(run_dir)
+    if run is None:
+        raise UserError(
+            f"{run_dir}: no run; a run directory holds {RUN_FILE}. Name one that `codeassay run` has written."
+        )
+    path = run_dir / METRICS_FILE
+    if run["status"] != "complete" or not path.exists():
+        raise UserError(
+            f"{run_dir}: the run is {run['status']}; run its command again to complete it: {run['command']}"
+        )
+    try:
+        metrics = Metrics.from_json(path.read_text())
+    except ValueError as error:
+        raise DataError(path, str(error), cure="Run the command of the run again.") from error
+    return Run(run_dir=run_dir, name=run["model"].get("name") or run["model"]["spec"], run=run, metrics=metrics)
+
+
+def compare(base: Run, candidate: Run, rules: Rules) -> Comparison:
+    """Compare a candidate with a base, benchmark by benchmark; p-values are adjusted over all of them.
+
+    Raises:
+        UserError: the runs differ in more than their models, or have no benchmark in common.
+    """
+    planned = [_planned(run) for run in (base, candidate)]
+    shared = [name for name in planned[0] if name in planned[1]]
+    if not shared:
+        raise UserError(
+            f"{base.run_dir} has {', '.join(planned[0])} and {candidate.run_dir} {', '.join(planned[1])}: "
+            "no benchmark in common. Run both on the same suite."
+        )
+    _refuse_unlike(base, candidate, shared, rules.allow)
+    rows = [read_samples(run.run_dir, METRIC_COLUMNS) for run in (base, candidate)]
+    compared = []
+    for name in shared:
+        sides = [ScoredRows.of(name, own, plan[name]) for own, plan in zip(rows, planned, strict=True)]
+        compared.append(_compared(name, sides, rules, _fault(name, base, candidate)))
+    return Comparison(
+        base=base,
+        candidate=candidate,
+        rules=rules,
+        compared=tuple(_judged(compared, rules)),
+        left_out=tuple(name for name in {**planned[0], **planned[1]} if name not in shared),
+    )
+
+
+def _planned(run: Run) -> dict[str, PlannedBenchmark]:
+    return {
+        name: PlannedBenchmark(
+            **{
+                **entry["planned"],
+                "metrics": tuple(entry["planned"]["metrics"]),
+                "task_ids": tuple(entry["planned"]["task_ids"]),
+            }
+        )
+        for name, entry in run.run["benchmarks"].items()
+    }
+
+
+def _refuse_unlike(base: Run, candidate: Run, shared: Sequence[str], allow: Sequence[str]) -> None:
+    found = _settings(base, candidate, allow)
+    for name in shared:
+        found += _problems(name, base.run["benchmarks"][name], candidate.run["benchmarks"][name])
+    found = [line for line in found if not _is_below(line.partition(":")[0], allow)]
+    if found:
+        shown = "; ".join(found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
+        raise UserError(
+            f"{base.name} and {candidate.name} were not asked alike: {shown}. "
+            f"Run both alike, or name what may differ: --allow {found[0].partition(':')[0]}"
+        )
+
+
+def _settings(base: Run, candidate: Run, allow: Sequence[str]) -> list[str]:
+    unlike = differences(base.run["identity"], candidate.run["identity"])
+    return [line for line in unlike if not _is_below(line.partition(":")[0], (*_MAY_DIFFER, *allow))]
+
+
+def _is_below(key: str, prefixes: Sequence[str]) -> bool:
+    return any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _problems(name: str, base: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[str]:
+    """What differs in one benchmark's problems and prompts, as `key: value there, value here`."""
+    keys = {"data": "sha256", "prompt": "sha256", "planned": "task_ids"}
+    found = []
+    for part, key in keys.items():
+        there, here = ((side.get(part) or {}).get(key) for side in (base, candidate))
+        if there != here:
+            words = [f"{len(v)} problems" if isinstance(v, list) else str(v)[:12] for v in (there, here)]
+            found.append(f"benchmarks.{name}.{part}: {words[0]} there, {words[1]} here")
+    return found
+
+
+def _fault(name: str, *runs: Run) -> str:
+    """Why a benchmark of either run says nothing of its model; empty if it does."""
+    metrics: list[tuple[Run, BenchmarkMetrics]] = [(run, run.metrics.benchmarks[name]) for run in runs]
+    return "; ".join(f"{run.name}: {found.withheld}" for run, found in metrics if found.withheld)
+
+
+def _compared(name: str, sides: Sequence[ScoredRows], rules: Rules, fault: str) -> Compared:
+    metric = rules.metric
+    if metric.partition("_at_")[0] not in sides[0].plan.metrics:
+        metric = sides[0].plan.metrics[0]
+        metric = f"{metric}_at_1" if metric.endswith("pass") else metric
+    values = [side.by_problem(metric) for side in sides]
+    ids = [task for task in values[0] if task in values[1]]
+    if not ids:
+        raise UserError(f"{name}: no problem has {metric} in both runs. Raise --n, or choose another --metric.")
+    base_P, candidate_P = ([side[task] for task in ids] for side in values)
+    found = paired_difference(
+        base_P, candidate_P, resamples=rules.resamples, confidence=1 - rules.alpha, seed=rules.seed
+    )
+    flips = [(task, b, c) for task, b, c in zip(ids, base_P, candidate_P, strict=True)]
+    effect = max(abs(found.mean), rules.margin)
+    return Compared(
+        benchmark=name,
+        metric=metric,
+        base=sum(base_P) / len(ids),
+        candidate=sum(candidate_P) / len(ids),
+        num_samples=(sides[0].plan.num_samples, sides[1].plan.num_samples),
+        difference=found,
+        p_adjusted=found.p_value,
+        won=tuple(task for task, b, c in flips if b < _HALF <= c),
+        lost=tuple(task for task, b, c in flips if c < _HALF <= b),
+        detectable=detectable(found.standard_error, alpha=rules.alpha),
+        problems_to_decide=problems_to_decide(found, effect, alpha=rules.alpha),
+        verdict="inconclusive",
+        why=fault,
+    )
+
+
+def _judged(compared: Sequence[Compared], rules: Rules) -> list[Compared]:
+    """The same with p-values adjusted over all benchmarks, and verdicts where nothing keeps them from being given."""
+    adjusted = holm([each.difference.p_value for each in compared])
+    return [
+        replace(
+            each,
+            p_adjusted=p,
+            verdict="inconclusive" if each.why else verdict(each.difference, p, margin=rules.margin, alpha=rules.alpha),
+        )
+        for each, p in zip(compared, adjusted, strict=True)
+    ]

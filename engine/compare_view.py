@@ -1,0 +1,186 @@
+"""A comparison as a table for the terminal and as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from engine.compare import Compared, Comparison, Run
+from engine.gate import Checked, outcome
+
+_STYLES = {"better": "green", "worse": "red", "no evidence": "dim", "inconclusive": "yellow"}
+_DECISIONS = {"pass": "green", "regression": "red", "inconclusive": "yellow"}
+_NAMED = 6
+"""Flipped problems that a line names; --json has all."""
+Number = Callable[[Run], float | None]
+
+
+def _generation(name: str, statistic: str) -> Number:
+    def read(run: Run) -> float | None:
+        found = run.metrics.serving.latency.generation.get(name) if run.metrics.serving else None
+        return getattr(found, statistic) if found else None
+
+    return read
+
+
+def _tokens_per_second(run: Run) -> float | None:
+    rates = run.metrics.serving.throughput.generation if run.metrics.serving else None
+    return rates.output_tokens_per_second if rates else None
+
+
+def _tokens_per_completion(run: Run) -> float | None:
+    usage = run.metrics.overall.usage
+    return usage.completion_tokens / usage.num_generated if usage.completion_tokens and usage.num_generated else None
+
+
+def _cpu_per_program(run: Run) -> float | None:
+    usage = run.metrics.overall.usage
+    ran = usage.num_programs - usage.num_duplicates
+    # Those whose verdict came from the cache are not the same in both runs, nor like the others.
+    return usage.cpu_seconds / ran if ran > 0 and not usage.num_cached else None
+
+
+COSTS: dict[str, tuple[str, Number]] = {
+    "TTFT p50": ("s", _generation("ttft_seconds", "p50")),
+    "TTFT p99": ("s", _generation("ttft_seconds", "p99")),
+    "TPOT p50": ("s", _generation("tpot_seconds", "p50")),
+    "E2E p50": ("s", _generation("e2e_seconds", "p50")),
+    "E2E p99": ("s", _generation("e2e_seconds", "p99")),
+    "output tokens/s": ("", _tokens_per_second),
+    "tokens per completion": ("", _tokens_per_completion),
+    "CPU per program": ("s", _cpu_per_program),
+}
+"""What serving and executing took, by name: unit, and how to read it from a run."""
+
+
+def costs(comparison: Comparison) -> dict[str, tuple[float, float]]:
+    """Latency and cost of base and candidate where both were measured, in seconds or as COSTS says."""
+    both = {name: (read(comparison.base), read(comparison.candidate)) for name, (_, read) in COSTS.items()}
+    return {name: (there, here) for name, (there, here) in both.items() if there is not None and here is not None}
+
+
+def as_data(comparison: Comparison) -> dict[str, Any]:
+    """The whole comparison as plain data."""
+    return {
+        "base": {"name": comparison.base.name, "run_dir": str(comparison.base.run_dir)},
+        "candidate": {"name": comparison.candidate.name, "run_dir": str(comparison.candidate.run_dir)},
+        "rules": asdict(comparison.rules),
+        "compared": [asdict(each) for each in comparison.compared],
+        "left_out": list(comparison.left_out),
+        "costs": {name: {"base": there, "candidate": here} for name, (there, here) in costs(comparison).items()},
+    }
+
+
+def render(comparison: Comparison) -> RenderableType:
+    """Scores, flips and costs, one block each."""
+    rules = comparison.rules
+    title = Text.assemble(
+        (comparison.candidate.name, "bold"),
+        " against ",
+        (comparison.base.name, "bold"),
+        (f"  paired by problem, {rules.resamples:,} resamples", "dim"),
+        (f", Holm over {len(comparison.compared)} benchmarks" if len(comparison.compared) > 1 else "", "dim"),
+    )
+    parts: list[RenderableType] = [title, _scores(comparison), *_notes(comparison)]
+    if found := costs(comparison):
+        parts += [Text(), _costs(found)]
+    return Group(*parts, Text())
+
+
+def render_gate(checked: Sequence[Checked]) -> RenderableType:
+    """Each bound, how far the score fell, and what follows."""
+    table = _table("gate", "", "may fall", "diff", "interval", "verdict")
+    for each in checked:
+        found = each.compared.difference
+        table.add_row(
+            each.score,
+            each.level,
+            f"{each.max_drop:.3f}",
+            f"{found.mean:+.3f}",
+            f"[{found.interval.low:+.3f}, {found.interval.high:+.3f}]",
+            Text(each.decision, _DECISIONS[each.decision]),
+        )
+    return table
+
+
+def gate_data(checked: Sequence[Checked]) -> dict[str, Any]:
+    """The gate as plain data."""
+    scores = [
+        {"score": e.score, "level": e.level, "max_drop": e.max_drop, "decision": e.decision} | _found(e.compared)
+        for e in checked
+    ]
+    return {"decision": outcome(checked), "scores": scores}
+
+
+def _found(compared: Compared) -> dict[str, Any]:
+    return {"mean": compared.difference.mean, "interval": asdict(compared.difference.interval)}
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
+    table.add_column(names[0], overflow="fold")
+    for name in names[1:]:
+        table.add_column(name, justify="right", no_wrap=name != "verdict")
+    return table
+
+
+def _scores(comparison: Comparison) -> Table:
+    level = f"{1 - comparison.rules.alpha:.0%} interval"
+    table = _table("", "base", "cand", "diff", level, "p", "won/lost", "MDE", "verdict")
+    for each in comparison.compared:
+        interval = each.difference.interval
+        table.add_row(
+            Text.assemble(each.benchmark, (f" {each.metric}", "dim")),
+            f"{each.base:.3f}",
+            f"{each.candidate:.3f}",
+            Text(f"{each.difference.mean:+.3f}", "bold"),
+            f"[{interval.low:+.3f}, {interval.high:+.3f}]",
+            f"{each.p_adjusted:.3f}" if each.p_adjusted >= 0.0005 else "<.001",
+            f"{len(each.won)}/{len(each.lost)}",
+            f"{each.detectable:.3f}",
+            Text(each.verdict, _STYLES[each.verdict]),
+        )
+    return table
+
+
+def _notes(comparison: Comparison) -> list[Text]:
+    lines = []
+    for each in comparison.compared:
+        lines += [
+            Text(f"{each.benchmark} {word}: {_named(tasks)}", "dim")
+            for word, tasks in (("won", each.won), ("lost", each.lost))
+            if tasks
+        ]
+        if each.why:
+            lines.append(Text(f"{each.benchmark}: no verdict, {each.why}", "yellow"))
+        elif each.verdict == "inconclusive":
+            lines.append(Text(f"{each.benchmark}: {_cure(each, comparison.rules.margin)}", "yellow"))
+    if comparison.left_out:
+        lines.append(Text(f"in one of both only: {', '.join(comparison.left_out)}", "dim"))
+    return lines
+
+
+def _cure(each: Compared, margin: float) -> str:
+    effect = max(abs(each.difference.mean), margin)
+    count = each.difference.num_problems
+    return f"{count:,} problems show {each.detectable:.3f} or more; {each.problems_to_decide:,} would show {effect:.3f}"
+
+
+def _named(tasks: tuple[str, ...]) -> str:
+    more = f" and {len(tasks) - _NAMED} more" if len(tasks) > _NAMED else ""
+    return ", ".join(tasks[:_NAMED]) + more
+
+
+def _costs(found: dict[str, tuple[float, float]]) -> Table:
+    table = _table("latency and cost", "base", "cand", "change")
+    for name, (there, here) in found.items():
+        unit = COSTS[name][0]
+        values = [f"{value:,.3g} {unit}".rstrip() if value < 1000 else f"{value:,.0f}" for value in (there, here)]
+        table.add_row(name, *values, f"{here / there - 1:+.0%}" if there else "-")
+    return table
