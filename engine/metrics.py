@@ -19,7 +19,7 @@ from engine.latency import Latency
 from engine.measured import Measured
 from engine.scored_rows import METRIC_COLUMNS, PlannedBenchmark, ScoredRows
 from engine.serving import Serving, latency_from, serving_from, serving_of
-from engine.statistics import FloatArray, bootstrap_interval
+from engine.statistics import FloatArray, interval_of_mean
 from engine.timing import Timing
 from engine.usage import Usage, total_counts, total_usage, usage_of
 from runners.program import OURS, Status
@@ -139,7 +139,7 @@ class _Rules:
         return {key: self._estimate(values_P) for key, values_P in values.items() if values_P.size}
 
     def _estimate(self, values_P: FloatArray) -> Estimate:
-        interval = bootstrap_interval(values_P, resamples=self.resamples, confidence=self.confidence, seed=self.seed)
+        interval = interval_of_mean(values_P, resamples=self.resamples, confidence=self.confidence, seed=self.seed)
         return Estimate(
             value=float(values_P.mean()), ci_low=interval.low, ci_high=interval.high, num_problems=values_P.size
         )

@@ -103,20 +103,6 @@ def mcnemar(won: int, lost: int) -> float:
     return float(stats.binomtest(won, won + lost, 0.5).pvalue)
 
 
-def wilson_interval(num_passed: int, num_problems: int, confidence: float = 0.95) -> Interval:
-    """Score interval of a share, for one sample per problem; it has width even where all or none pass.
-
-    Wilson 1927, "Probable inference, the law of succession, and statistical inference".
-
-    Raises:
-        ValueError: no problems, or more passed than there are.
-    """
-    if not 0 <= num_passed <= num_problems or num_problems < 1:
-        raise ValueError(f"a share needs 0 <= passed <= problems and a problem; got {num_passed} of {num_problems}.")
-    ends = stats.binomtest(num_passed, num_problems).proportion_ci(confidence, method="wilson")
-    return Interval(low=float(ends.low), high=float(ends.high))
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted so that the chance of any false call among them stays at the level, in the given order.
 

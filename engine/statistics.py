@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 FloatArray = NDArray[np.float64]
 
@@ -96,6 +97,34 @@ def bootstrap_interval(
     tail = (1.0 - confidence) / 2.0
     low, high = np.quantile(_resampled_means(values, resamples, seed), [tail, 1.0 - tail])
     return Interval(low=float(low), high=float(high))
+
+
+def wilson_interval(num_passed: int, num_problems: int, confidence: float = 0.95) -> Interval:
+    """Score interval of a share, for one sample per problem; it has width even where all or none pass.
+
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+
+    Raises:
+        ValueError: no problems, or more passed than there are.
+    """
+    if not 0 <= num_passed <= num_problems or num_problems < 1:
+        raise ValueError(f"a share needs 0 <= passed <= problems and a problem; got {num_passed} of {num_problems}.")
+    ends = stats.binomtest(num_passed, num_problems).proportion_ci(confidence, method="wilson")
+    return Interval(low=float(ends.low), high=float(ends.high))
+
+
+def interval_of_mean(
+    values_P: ArrayLike, *, resamples: int = 10_000, confidence: float = 0.95, seed: int = 0
+) -> Interval:
+    """Interval of the mean over problems: Wilson's where each value is 0 or 1, else the bootstrap's.
+
+    A share has a width even where all problems pass; a bootstrap of equal values has none. See `wilson_interval` and
+    `bootstrap_interval`, also for what is raised.
+    """
+    values = np.asarray(values_P, dtype=np.float64)
+    if values.ndim == 1 and values.size and np.isin(values, (0.0, 1.0)).all():
+        return wilson_interval(int(values.sum()), values.size, confidence)
+    return bootstrap_interval(values, resamples=resamples, confidence=confidence, seed=seed)
 
 
 def _resampled_means(values_P: FloatArray, resamples: int, seed: int) -> FloatArray:

@@ -17,9 +17,8 @@ from engine.paired import (
     paired_difference,
     problems_to_decide,
     verdict,
-    wilson_interval,
 )
-from engine.statistics import FloatArray, Interval
+from engine.statistics import FloatArray, Interval, interval_of_mean, wilson_interval
 
 
 def _by_flipping(delta: Sequence[float]) -> float:
@@ -149,6 +148,13 @@ def test_wilson_ends_are_where_the_score_test_turns(passed: int, problems: int) 
         if 1e-9 < end < 1 - 1e-9:
             score = abs(passed / problems - end) / (end * (1 - end) / problems) ** 0.5
             assert score == pytest.approx(stats.norm.ppf(0.975))
+
+
+def test_a_mean_of_zeros_and_ones_has_the_interval_of_a_share() -> None:
+    """Also where all pass; other values have the bootstrap's."""
+    assert interval_of_mean([1.0] * 36) == wilson_interval(36, 36)
+    assert interval_of_mean([0.0, 1.0, 1.0]) == wilson_interval(2, 3)
+    assert interval_of_mean([0.5, 0.5]) == Interval(low=0.5, high=0.5)
 
 
 def test_a_share_of_nothing_is_refused() -> None:
