@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +16,9 @@ from engine.gate import Checked, outcome
 
 _STYLES = {"better": "green", "worse": "red", "no evidence": "dim", "inconclusive": "yellow"}
 _DECISIONS = {"pass": "green", "regression": "red", "inconclusive": "yellow"}
+WIDE = 96
+"""Columns from which p-values and MDE are shown too."""
+_LEAST_P = 0.0005
 _NAMED = 6
 """Flipped problems that a line names; --json has all."""
 Number = Callable[[Run], float | None]
@@ -78,32 +81,39 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
 
 
 def render(comparison: Comparison) -> RenderableType:
-    """Scores, flips and costs, one block each."""
-    rules = comparison.rules
-    title = Text.assemble(
-        (comparison.candidate.name, "bold"),
-        " against ",
-        (comparison.base.name, "bold"),
-        (f"  paired by problem, {rules.resamples:,} resamples", "dim"),
-        (f", Holm over {len(comparison.compared)} benchmarks" if len(comparison.compared) > 1 else "", "dim"),
-    )
-    parts: list[RenderableType] = [title, _scores(comparison), *_notes(comparison)]
-    if found := costs(comparison):
-        parts += [Text(), _costs(found)]
-    return Group(*parts, Text())
+    """Scores, flips and costs, one block each; on narrow terminals without p-values and MDE."""
+    return _Shown(comparison)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    comparison: Comparison
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        comparison = self.comparison
+        rules, count = comparison.rules, len(comparison.compared)
+        holm = f", Holm over {count} benchmarks" if count > 1 else ""
+        yield Text.assemble(
+            (comparison.candidate.name, "bold"), " against ", (comparison.base.name, "bold"), f"  {rules.metric}"
+        )
+        yield Text(f"paired by problem, {rules.resamples:,} resamples{holm}", "dim")
+        yield _scores(comparison, wide=options.max_width >= WIDE)
+        yield from _notes(comparison)
+        yield Text()
+        if found := costs(comparison):
+            yield _costs(found)
+            yield Text()
 
 
 def render_gate(checked: Sequence[Checked]) -> RenderableType:
     """Each bound, how far the score fell, and what follows."""
-    table = _table("gate", "", "may fall", "diff", "interval", "verdict")
+    table = _table("gate", "", "may fall", "diff [interval]", "verdict")
     for each in checked:
-        found = each.compared.difference
         table.add_row(
             each.score,
             each.level,
             f"{each.max_drop:.3f}",
-            f"{found.mean:+.3f}",
-            f"[{found.interval.low:+.3f}, {found.interval.high:+.3f}]",
+            _difference(each.compared),
             Text(each.decision, _DECISIONS[each.decision]),
         )
     return table
@@ -124,29 +134,39 @@ def _found(compared: Compared) -> dict[str, Any]:
 
 def _table(*names: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
-    table.add_column(names[0], overflow="fold")
+    table.add_column(Text(names[0]), overflow="fold")
     for name in names[1:]:
-        table.add_column(name, justify="right", no_wrap=name != "verdict")
+        table.add_column(Text(name), justify="right", no_wrap=True)
     return table
 
 
-def _scores(comparison: Comparison) -> Table:
-    level = f"{1 - comparison.rules.alpha:.0%} interval"
-    table = _table("", "base", "cand", "diff", level, "p", "won/lost", "MDE", "verdict")
+def _scores(comparison: Comparison, *, wide: bool) -> Table:
+    level = f"diff [{1 - comparison.rules.alpha:.0%} interval]"
+    table = _table("", "base", "cand", level, *(("p", "MDE") if wide else ()), "won/lost", "verdict")
     for each in comparison.compared:
-        interval = each.difference.interval
+        own = "" if each.metric == comparison.rules.metric else f" {each.metric}"
+        p_value = f"{each.p_adjusted:.3f}" if each.p_adjusted >= _LEAST_P else "<.001"
         table.add_row(
-            Text.assemble(each.benchmark, (f" {each.metric}", "dim")),
+            Text.assemble(each.benchmark, (own, "dim")),
             f"{each.base:.3f}",
             f"{each.candidate:.3f}",
-            Text(f"{each.difference.mean:+.3f}", "bold"),
-            f"[{interval.low:+.3f}, {interval.high:+.3f}]",
-            f"{each.p_adjusted:.3f}" if each.p_adjusted >= 0.0005 else "<.001",
+            _difference(each),
+            *((p_value, f"{each.detectable:.3f}") if wide else ()),
             f"{len(each.won)}/{len(each.lost)}",
-            f"{each.detectable:.3f}",
             Text(each.verdict, _STYLES[each.verdict]),
         )
     return table
+
+
+def _difference(each: Compared) -> Text:
+    interval = each.difference.interval
+    return Text.assemble(
+        (_signed(each.difference.mean), "bold"), (f" [{_signed(interval.low)}, {_signed(interval.high)}]", "dim")
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:+.3f}"
 
 
 def _notes(comparison: Comparison) -> list[Text]:

@@ -150,7 +150,7 @@ def test_the_table_tells_both_values_the_difference_and_the_verdict(tmp_path: Pa
     """One row per benchmark, the problems won by name, and what serving took in both."""
     text = to_text(render(compared(tmp_path)), width=120)
     assert "candidate against base" in text
-    assert all(word in text for word in ("0.200", "0.650", "+0.450", "30/0", "better", "won: t01, t02", "E2E p50"))
+    assert all(word in text for word in ("0.200", "0.650", "+.450", "30/0", "better", "won: t01, t02", "E2E p50"))
     assert max(map(len, to_text(render(compared(tmp_path / "again")), width=80).splitlines())) <= 80
 
 
