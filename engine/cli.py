@@ -180,7 +180,7 @@ def report(
 
 @app.command()
 def compare(
-    base: Annotated[str, typer.Argument(help="What to compare with: a run directory, or a checkpoint's name.")],
+    base: Annotated[str, typer.Argument(help="A run directory, a run id of MLflow, or a checkpoint's name.")],
     candidates: Annotated[list[str], typer.Argument(help="What may be better; each is compared with the base.")],
     metric: Annotated[str, typer.Option(help="Any score of the runs, e.g. pass_at_5.")] = "pass_at_1",
     margin: Annotated[float, typer.Option(min=1e-6, help="The smallest difference that matters.")] = 0.05,

@@ -158,7 +158,7 @@ def _tags(run: PushedRun) -> dict[str, str]:
         "codeassay.isolation": ",".join(sorted(overall.usage.isolations)),
         "codeassay.status": run.status,
         "codeassay.withheld": overall.withheld,
-        "codeassay.run_dir": str(run.run_dir),
+        "codeassay.run_dir": str(run.run_dir.resolve()),
         "codeassay.git_sha": run.git_sha,
         "mlflow.source.name": "codeassay",
         "mlflow.source.git.commit": run.git_sha,

@@ -146,6 +146,24 @@ def test_runs_are_found_by_checkpoint(tmp_path: Path, monkeypatch: pytest.Monkey
         find_run("m--step-8")
 
 
+@pytest.mark.slow
+def test_runs_are_found_by_their_id_in_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the directory that it was pushed from; one that is unknown, or whose directory is gone, is told."""
+    from mlflow import MlflowClient
+
+    monkeypatch.setenv("CODEASSAY_RUNS", str(tmp_path / "runs"))
+    run_dir = finished_run(tmp_path / "runs" / "a" / "s-1", WEAK, 5)
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
+    ids = [
+        client.create_run("0", tags={"codeassay.run_dir": str(path)}).info.run_id for path in (run_dir, tmp_path / "b")
+    ]
+    assert find_run(ids[0]) == run_dir
+    with pytest.raises(UserError, match="its directory is not on this machine"):
+        find_run(ids[1])
+    with pytest.raises(UserError, match="MLFLOW_TRACKING_URI"):
+        find_run("0" * 32)
+
+
 def test_the_table_tells_both_values_the_difference_and_the_verdict(tmp_path: Path) -> None:
     """One row per benchmark, the problems won by name, and what serving took in both."""
     text = to_text(render(compared(tmp_path)), width=120)
