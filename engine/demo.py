@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.registry import load_benchmark
+from engine.compare import Rules, compare, open_run
+from engine.compare_view import render
 from engine.pipeline import connect
 from engine.places import cache_root, program, runs_root
 from engine.publish import push_run, summary
 from engine.report import render_comparison
-from engine.run import evaluate
+from engine.run import Outcome, evaluate
 from engine.suite import load_config
 from engine.tracking import ui_command
 
@@ -44,11 +47,23 @@ def run_demo(directory: Path | None, *, as_json: bool) -> int:
     out = Console()
     out.print()
     out.print(render_comparison([summary(outcome.run_dir) for outcome in outcomes]))
-    out.print("\nThe same numbers in MLflow:")
+    _compare_last(outcomes, out)
+    out.print("The same numbers in MLflow:")
     out.print(f"  {ui_command(results[0].tracking_uri)}", soft_wrap=True, markup=False, highlight=False)
     out.print("One run in full:")
     out.print(f"  {program('codeassay')} report {outcomes[-1].run_dir}", soft_wrap=True, markup=False, highlight=False)
     return 0
+
+
+def _compare_last(outcomes: Sequence[Outcome], out: Console) -> None:
+    """The last checkpoint against the one before it, as `codeassay compare` shows it."""
+    out.print()
+    if len(outcomes) < 2:
+        return
+    before, last = (open_run(outcome.run_dir) for outcome in outcomes[-2:])
+    command = f"{program('codeassay')} compare {before.name} {last.name}"
+    out.print(f"Is the last one better?  {command}", soft_wrap=True, markup=False, highlight=False)
+    out.print(render(compare(before, last, Rules())))
 
 
 def _train(directory: Path, console: Console) -> list[Path]:
