@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.identity import differences
+from engine.identity import content_hash, differences
 from engine.metrics import BenchmarkMetrics, Metrics
 from engine.paired import Difference, Verdict, detectable, holm, paired_difference, problems_to_decide, verdict
 from engine.scored_rows import METRIC_COLUMNS, PlannedBenchmark, ScoredRows
@@ -15,16 +15,10 @@ from engine.store import METRICS_FILE, RUN_FILE, read_run, read_samples
 from runners.errors import DataError, UserError
 
 _HALF = 0.5
-_MAY_DIFFER = (
-    "format",
-    "suite",
-    "benchmarks",
-    "model.digest",
-    "generation.n",
-    "generation.seed",
-    "execution.isolation",
-)
+_MAY_DIFFER = ("format", "suite", "model", "generation.n", "generation.seed", "execution.isolation")
 """Keys of a run's identity that do not keep two runs from being compared; a prefix stands for all below it."""
+_OF_PROMPTS = ("model.form", "model.max_model_len")
+"""What of a model's settings decides how it is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +147,8 @@ def _planned(run: Run) -> dict[str, PlannedBenchmark]:
 
 
 def _refuse_unlike(base: Run, candidate: Run, shared: Sequence[str], allow: Sequence[str]) -> None:
-    found = _settings(base, candidate, allow)
-    for name in shared:
-        found += _problems(name, base.run["benchmarks"][name], candidate.run["benchmarks"][name])
-    found = [line for line in found if not _is_below(line.partition(":")[0], allow)]
+    found = differences(_asked(base, shared), _asked(candidate, shared))
+    found = [line for line in found if _matters(line.partition(":")[0], allow)]
     if found:
         shown = "; ".join(found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
         raise UserError(
@@ -165,25 +157,26 @@ def _refuse_unlike(base: Run, candidate: Run, shared: Sequence[str], allow: Sequ
         )
 
 
-def _settings(base: Run, candidate: Run, allow: Sequence[str]) -> list[str]:
-    unlike = differences(base.run["identity"], candidate.run["identity"])
-    return [line for line in unlike if not _is_below(line.partition(":")[0], (*_MAY_DIFFER, *allow))]
+def _asked(run: Run, shared: Sequence[str]) -> dict[str, Any]:
+    """The identity of a run as far as benchmarks that both have go, with their prompt modes and problems."""
+    entries = {}
+    for label in shared:
+        entry = run.run["benchmarks"][label]
+        tasks = entry["planned"]["task_ids"]
+        entries[label] = {
+            **run.run["identity"]["benchmarks"].get(label, {}),
+            "prompt": (entry.get("prompt") or {}).get("sha256"),
+            "problems": f"{len(tasks)} ({content_hash(tasks)})",
+        }
+    return {**run.run["identity"], "benchmarks": entries}
+
+
+def _matters(key: str, allow: Sequence[str]) -> bool:
+    return not _is_below(key, allow) and (_is_below(key, _OF_PROMPTS) or not _is_below(key, _MAY_DIFFER))
 
 
 def _is_below(key: str, prefixes: Sequence[str]) -> bool:
     return any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
-
-
-def _problems(name: str, base: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[str]:
-    """What differs in one benchmark's problems and prompts, as `key: value there, value here`."""
-    keys = {"data": "sha256", "prompt": "sha256", "planned": "task_ids"}
-    found = []
-    for part, key in keys.items():
-        there, here = ((side.get(part) or {}).get(key) for side in (base, candidate))
-        if there != here:
-            words = [f"{len(v)} problems" if isinstance(v, list) else str(v)[:12] for v in (there, here)]
-            found.append(f"benchmarks.{name}.{part}: {words[0]} there, {words[1]} here")
-    return found
 
 
 def _fault(name: str, *runs: Run) -> str:

@@ -26,7 +26,12 @@ def request_id(model_digest: str, label: str, problem: Problem, prompt: Prompt, 
 
 def run_id(identity: Identity) -> str:
     """Eight characters that name a run directory."""
-    return _digest(identity)[:8]
+    return content_hash(identity)
+
+
+def content_hash(data: object) -> str:
+    """Eight characters that tell apart plain data with different content."""
+    return _digest(data)[:8]
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

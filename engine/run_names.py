@@ -29,7 +29,11 @@ def find_run(name: str) -> Path:
         return _of_mlflow(name)
     found: dict[str, list[tuple[float, Path]]] = {}
     for path in sorted(runs_root().glob(f"**/{RUN_FILE}")):
-        run = read_run(path.parent) or {}
+        try:
+            run = read_run(path.parent)
+        except UserError:
+            continue  # a damaged run is not the one that was asked for
+        assert run is not None
         model = run["model"]
         for known in {str(model.get(key)) for key in ("name", "spec") if model.get(key)}:
             found.setdefault(known, []).append((run["started_at"], path.parent))

@@ -33,6 +33,7 @@ def finished_run(
     prompt: str = "p",
     status: str = "complete",
     faults: list[dict[str, Any]] | None = None,
+    options: Mapping[str, Any] | None = None,
     **identity: Any,
 ) -> Path:
     """Write a run in which so many of each problem's samples passed, the same in each benchmark.
@@ -46,6 +47,7 @@ def finished_run(
         prompt: digest of the prompt mode.
         status: of the run.
         faults: rows that take the place of others.
+        options: of each benchmark.
         **identity: sections of the run's identity that are not the usual ones.
     """
     rows = [row for label in benchmarks for row in grid(dict(passed), num_samples, benchmark=label)]
@@ -71,11 +73,12 @@ def finished_run(
         "data": {"sha256": "e"},
         "prompt": {"sha256": prompt},
     }
+    asked = {label: {"name": label, **(options or {})} for label in benchmarks}
     run = {
         "status": status,
         "run_key": "k",
         "suite": "s",
-        "identity": IDENTITY | {"benchmarks": {label: {"name": label} for label in benchmarks}} | identity,
+        "identity": IDENTITY | {"benchmarks": asked} | identity,
         "model": {"spec": f"/m/{name}", "name": name},
         "isolation": "full",
         "benchmarks": dict.fromkeys(benchmarks, entry),

@@ -94,14 +94,15 @@ def test_benchmarks_of_one_run_only_are_named(tmp_path: Path) -> None:
     ("other", "words"),
     [
         ({"prompt": "q"}, r"benchmarks.humaneval.prompt: p there, q here"),
-        ({"passed": dict.fromkeys(TASKS[:9], 1)}, r"benchmarks.humaneval.planned: 40 problems there, 9 problems here"),
+        ({"passed": dict.fromkeys(TASKS[:9], 1)}, r"benchmarks.humaneval.problems: 40 \(\w+\) there, 9 \(\w+\) here"),
         (
             {"generation": IDENTITY["generation"] | {"max_tokens": 64}},
             r"generation.max_tokens: 512 there, 64 here.*--allow generation.max_tokens",
         ),
         ({"model": {"digest": "d", "form": "chat"}}, r"model.form: base there, chat here"),
+        ({"options": {"split": "all"}}, r"benchmarks.humaneval.split: None there, all here"),
     ],
-    ids=["prompts", "problems", "limits", "form"],
+    ids=["prompts", "problems", "limits", "form", "options"],
 )
 def test_what_was_not_asked_alike_is_refused(tmp_path: Path, other: dict[str, Any], words: str) -> None:
     """The message names what differs, both values, and the way to compare all the same."""
@@ -111,6 +112,9 @@ def test_what_was_not_asked_alike_is_refused(tmp_path: Path, other: dict[str, An
 
 def test_what_may_differ_can_be_named(tmp_path: Path) -> None:
     """A named setting, or all below it; other weights, seeds and sample counts need no naming."""
+    assert compared(
+        tmp_path / "dtype", candidate={"model": {"digest": "e", "form": "base", "dtype": "float16"}}
+    ).compared
     other = {"generation": {"n": 7, "temperature": 0.2, "max_tokens": 64, "seed": 2}, "prompt": "q"}
     allowed = Rules(resamples=2000, allow=("generation", "benchmarks.humaneval.prompt"))
     assert compared(tmp_path, allowed, candidate=other).compared
@@ -141,6 +145,7 @@ def test_runs_are_found_by_checkpoint(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(UserError, match="none yet"):
         find_run("m--step-7")
     run_dir = finished_run(tmp_path / "runs" / "a" / "s-1", WEAK, 5)
+    (tmp_path / "runs" / "run.json").write_text("damaged")
     assert find_run(str(run_dir)) == find_run("m--step-7") == find_run("/m/m--step-7") == run_dir
     with pytest.raises(UserError, match=r"m--step-8: neither.*m--step-7"):
         find_run("m--step-8")
