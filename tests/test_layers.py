@@ -17,7 +17,7 @@ ENGINE_CLI = "engine.cli"
 
 HEAVY = {
     "ray": ("actors.", "engine.pipeline", "cluster."),
-    "mlflow": ("engine.tracking", "engine.tracking_stress"),
+    "mlflow": ("engine.tracking", "engine.tracking_lookup", "engine.tracking_stress"),
     "torch": ("actors.",),
     "transformers": ("actors.",),
     "vllm": ("actors.",),
