@@ -77,6 +77,8 @@ class Calibration:
     yardsticks: tuple[Yardstick, ...] = ()
     inside_first: frozenset[str] = frozenset()
     """Labels of benchmarks whose tests time calls, which works inside only: `split` only confirms there."""
+    checked: frozenset[str] = frozenset()
+    """Labels of benchmarks whose references were run: what is not splittable there failed its own tests in split."""
 
     def limits(self, key: ProblemKey, limits: Limits) -> Limits:
         """A problem's limits, raised where its reference needs more than a fifth of the CPU time; never lowered."""

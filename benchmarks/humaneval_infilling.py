@@ -93,4 +93,5 @@ def _problem(record: InfillingRecord, task_id: str, prefix: str, line: str, suff
         entry_point=record.entry_point,
         reference=line,
         wrong=WRONG,
+        cluster=record.task_id.removeprefix("SingleLineInfilling/").rpartition("/L")[0] or record.task_id,
     )

@@ -40,6 +40,8 @@ class Problem:
     tags: tuple[str, ...] = ()
     suffix: str = ""
     """What stands after the gap, where a gap in code is to be filled; `prompt` is then what stands before it."""
+    cluster: str = ""
+    """What problems share that are not drawn apart, as gaps in one solution are; empty where none does."""
 
     def sha256(self) -> str:
         """Content hash of the benchmark record: a part of every sample's identity."""
@@ -131,7 +133,11 @@ class Score:
 
 
 def _content_hash(record: Problem | Prompt) -> str:
-    """SHA-256 of the fields that are not at their defaults, so that a new field changes no old record's identity."""
+    """SHA-256 of the fields that are not at their defaults, so that a new field changes no old record's identity.
+
+    The cluster decides how differences are pooled, and nothing of a sample.
+    """
     plain: dict[str, Any] = asdict(record)
-    told = {each.name: plain[each.name] for each in fields(record) if getattr(record, each.name) != each.default}
+    decisive = [each for each in fields(record) if each.name != "cluster"]
+    told = {each.name: plain[each.name] for each in decisive if getattr(record, each.name) != each.default}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

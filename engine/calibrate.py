@@ -38,10 +38,12 @@ def calibrate(benchmarks: Mapping[str, BaseBenchmark[Any]], sandbox: Sandbox, ca
     """
     seconds: dict[ProblemKey, float] = {}
     programs: dict[ProblemKey, tuple[Program, ...]] = {}
+    checked: list[str] = []
     for label, benchmark in benchmarks.items():
         if "split" not in sandbox.judges or not benchmark.splits:
             continue
         references = {p.task_id: _reference(benchmark, p) for p in benchmark.problems() if p.reference is not None}
+        checked += [label] if references else []
         learned = reference_seconds(benchmark.name, references, sandbox, cache)
         keys = {(label, p.task_id, p.variant): p.task_id for p in benchmark.problems() if p.task_id in learned}
         seconds |= {key: learned[task] for key, task in keys.items()}
@@ -50,6 +52,7 @@ def calibrate(benchmarks: Mapping[str, BaseBenchmark[Any]], sandbox: Sandbox, ca
         splittable=frozenset(seconds),
         reference_seconds=seconds,
         yardsticks=choose_yardsticks(programs, seconds),
+        checked=frozenset(checked),
         inside_first=frozenset(label for label, benchmark in benchmarks.items() if benchmark.times_calls),
     )
 

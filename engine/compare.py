@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine.asked import read_problems
+from engine.compare_costs import Cost, Side, compare_costs
 from engine.identity import content_hash, differences
 from engine.metrics import BenchmarkMetrics, Metrics
 from engine.paired import Difference, Verdict, detectable, holm, paired_difference, problems_to_decide, verdict
-from engine.scored_rows import METRIC_COLUMNS, PlannedBenchmark, ScoredRows
+from engine.scored_rows import METRIC_COLUMNS, ScoredRows, planned_of
 from engine.store import METRICS_FILE, RUN_FILE, read_run, read_samples
 from runners.errors import DataError, UserError
 
@@ -78,6 +80,8 @@ class Comparison:
     candidate: Run
     rules: Rules
     compared: tuple[Compared, ...]
+    costs: Mapping[str, Cost]
+    """Latency and cost by name, where both runs measured them."""
     left_out: tuple[str, ...]
     """Benchmarks that only one of both has."""
 
@@ -111,50 +115,55 @@ def compare(base: Run, candidate: Run, rules: Rules) -> Comparison:
     Raises:
         UserError: the runs differ in more than their models, or have no benchmark in common.
     """
-    planned = [_planned(run) for run in (base, candidate)]
+    planned = [planned_of(run.run) for run in (base, candidate)]
     shared = [name for name in planned[0] if name in planned[1]]
     if not shared:
         raise UserError(
             f"{base.run_dir} has {', '.join(planned[0])} and {candidate.run_dir} {', '.join(planned[1])}: "
             "no benchmark in common. Run both on the same suite."
         )
-    _refuse_unlike(base, candidate, shared, rules.allow)
-    rows = [read_samples(run.run_dir, METRIC_COLUMNS) for run in (base, candidate)]
-    compared = []
-    for name in shared:
-        sides = [ScoredRows.of(name, own, plan[name]) for own, plan in zip(rows, planned, strict=True)]
-        compared.append(_compared(name, sides, rules, _fault(name, base, candidate)))
-    return Comparison(
-        base=base,
-        candidate=candidate,
-        rules=rules,
-        compared=tuple(_judged(compared, rules)),
-        left_out=tuple(name for name in {**planned[0], **planned[1]} if name not in shared),
-    )
-
-
-def _planned(run: Run) -> dict[str, PlannedBenchmark]:
-    return {
-        name: PlannedBenchmark(
-            **{
-                **entry["planned"],
-                "metrics": tuple(entry["planned"]["metrics"]),
-                "task_ids": tuple(entry["planned"]["task_ids"]),
-            }
-        )
-        for name, entry in run.run["benchmarks"].items()
-    }
-
-
-def _refuse_unlike(base: Run, candidate: Run, shared: Sequence[str], allow: Sequence[str]) -> None:
-    found = differences(_asked(base, shared), _asked(candidate, shared))
-    found = [line for line in found if _matters(line.partition(":")[0], allow)]
-    if found:
+    if found := unlike(base, candidate, rules.allow):
         shown = "; ".join(found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
         raise UserError(
             f"{base.name} and {candidate.name} were not asked alike: {shown}. "
             f"Run both alike, or name what may differ: --allow {found[0].partition(':')[0]}"
         )
+    rows = [read_samples(run.run_dir, METRIC_COLUMNS) for run in (base, candidate)]
+    sides = {
+        name: [ScoredRows.of(name, own, plan[name]) for own, plan in zip(rows, planned, strict=True)] for name in shared
+    }
+    clusters = _clusters(base)
+    compared = [_compared(name, pair, rules, clusters, _fault(name, base, candidate)) for name, pair in sides.items()]
+    return Comparison(
+        base=base,
+        candidate=candidate,
+        rules=rules,
+        compared=tuple(_judged(compared, rules)),
+        costs=_costs(base, candidate, sides.values(), rules),
+        left_out=tuple(name for name in {**planned[0], **planned[1]} if name not in shared),
+    )
+
+
+def unlike(base: Run, candidate: Run, allow: Sequence[str] = ()) -> list[str]:
+    """What keeps two runs from being compared, a line per setting that differs; empty if nothing does.
+
+    Args:
+        base: one run.
+        candidate: the other; only benchmarks that both have count.
+        allow: keys of the identity that may differ as well.
+    """
+    shared = [name for name in base.run["benchmarks"] if name in candidate.run["benchmarks"]]
+    if not shared:
+        return ["benchmarks: none in common"]
+    found = differences(_asked(base, shared), _asked(candidate, shared))
+    return [line for line in found if _matters(line.partition(":")[0], allow)]
+
+
+def _clusters(run: Run) -> dict[tuple[str, str], str]:
+    """What problems share, by benchmark and task; those that stand alone are not in it."""
+    problems = read_problems(run.run_dir).select(["benchmark", "task_id", "cluster"])
+    labels, tasks, clusters = (column.to_pylist() for column in problems.columns)
+    return {(label, task): cluster for label, task, cluster in zip(labels, tasks, clusters, strict=True) if cluster}
 
 
 def _asked(run: Run, shared: Sequence[str]) -> dict[str, Any]:
@@ -179,13 +188,35 @@ def _is_below(key: str, prefixes: Sequence[str]) -> bool:
     return any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
 
 
+def _costs(base: Run, candidate: Run, pairs: Collection[Sequence[ScoredRows]], rules: Rules) -> dict[str, Cost]:
+    """Latency and cost over the benchmarks that both have."""
+    there, here = (
+        Side.of([pair[index] for pair in pairs], has_copies=run.run["identity"]["generation"]["temperature"] == 0)
+        for index, run in enumerate((base, candidate))
+    )
+    found = compare_costs(there, here, confidence=1 - rules.alpha, seed=rules.seed)
+    rates = [_tokens_per_second(run) for run in (base, candidate)]
+    if rates[0] and rates[1]:
+        change = rates[1] / rates[0] - 1.0
+        found["output tokens/s"] = Cost(base=rates[0], candidate=rates[1], unit="", change=change, interval=None)
+    return found
+
+
+def _tokens_per_second(run: Run) -> float | None:
+    """Of the whole run, all its replicas together."""
+    rates = run.metrics.serving.throughput.generation if run.metrics.serving else None
+    return rates.output_tokens_per_second if rates else None
+
+
 def _fault(name: str, *runs: Run) -> str:
     """Why a benchmark of either run says nothing of its model; empty if it does."""
     metrics: list[tuple[Run, BenchmarkMetrics]] = [(run, run.metrics.benchmarks[name]) for run in runs]
     return "; ".join(f"{run.name}: {found.withheld}" for run, found in metrics if found.withheld)
 
 
-def _compared(name: str, sides: Sequence[ScoredRows], rules: Rules, fault: str) -> Compared:
+def _compared(
+    name: str, sides: Sequence[ScoredRows], rules: Rules, clusters: Mapping[tuple[str, str], str], fault: str
+) -> Compared:
     metric = rules.metric
     if metric.partition("_at_")[0] not in sides[0].plan.metrics:
         metric = sides[0].plan.metrics[0]
@@ -195,8 +226,18 @@ def _compared(name: str, sides: Sequence[ScoredRows], rules: Rules, fault: str) 
     if not ids:
         raise UserError(f"{name}: no problem has {metric} in both runs. Raise --n, or choose another --metric.")
     base_P, candidate_P = ([side[task] for task in ids] for side in values)
+    if wrong := next((task for side in values for task in ids if not 0.0 <= side[task] <= 1.0), None):
+        raise UserError(
+            f"{name}: {metric} of {wrong} is outside [0, 1]. Choose another --metric, or mend the benchmark."
+        )
+    shared = [clusters.get((name.partition("/")[0], task), f"\0{task}") for task in ids]
     found = paired_difference(
-        base_P, candidate_P, resamples=rules.resamples, confidence=1 - rules.alpha, seed=rules.seed
+        base_P,
+        candidate_P,
+        clusters_P=shared if len(set(shared)) < len(ids) else None,
+        resamples=rules.resamples,
+        confidence=1 - rules.alpha,
+        seed=rules.seed,
     )
     flips = [(task, b, c) for task, b, c in zip(ids, base_P, candidate_P, strict=True)]
     effect = max(abs(found.mean), rules.margin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from engine.compare import Compared, Comparison, Run
+from engine.compare import Compared, Comparison
+from engine.compare_costs import Cost
 from engine.gate import Checked, outcome
 
 _STYLES = {"better": "green", "worse": "red", "no evidence": "dim", "inconclusive": "yellow"}
@@ -21,51 +22,6 @@ WIDE = 96
 _LEAST_P = 0.0005
 _NAMED = 6
 """Flipped problems that a line names; --json has all."""
-Number = Callable[[Run], float | None]
-
-
-def _generation(name: str, statistic: str) -> Number:
-    def read(run: Run) -> float | None:
-        found = run.metrics.serving.latency.generation.get(name) if run.metrics.serving else None
-        return getattr(found, statistic) if found else None
-
-    return read
-
-
-def _tokens_per_second(run: Run) -> float | None:
-    rates = run.metrics.serving.throughput.generation if run.metrics.serving else None
-    return rates.output_tokens_per_second if rates else None
-
-
-def _tokens_per_completion(run: Run) -> float | None:
-    usage = run.metrics.overall.usage
-    return usage.completion_tokens / usage.num_generated if usage.completion_tokens and usage.num_generated else None
-
-
-def _cpu_per_program(run: Run) -> float | None:
-    usage = run.metrics.overall.usage
-    ran = usage.num_programs - usage.num_duplicates
-    # Those whose verdict came from the cache are not the same in both runs, nor like the others.
-    return usage.cpu_seconds / ran if ran > 0 and not usage.num_cached else None
-
-
-COSTS: dict[str, tuple[str, Number]] = {
-    "TTFT p50": ("s", _generation("ttft_seconds", "p50")),
-    "TTFT p99": ("s", _generation("ttft_seconds", "p99")),
-    "TPOT p50": ("s", _generation("tpot_seconds", "p50")),
-    "E2E p50": ("s", _generation("e2e_seconds", "p50")),
-    "E2E p99": ("s", _generation("e2e_seconds", "p99")),
-    "output tokens/s": ("", _tokens_per_second),
-    "tokens per completion": ("", _tokens_per_completion),
-    "CPU per program": ("s", _cpu_per_program),
-}
-"""What serving and executing took, by name: unit, and how to read it from a run."""
-
-
-def costs(comparison: Comparison) -> dict[str, tuple[float, float]]:
-    """Latency and cost of base and candidate where both were measured, in seconds or as COSTS says."""
-    both = {name: (read(comparison.base), read(comparison.candidate)) for name, (_, read) in COSTS.items()}
-    return {name: (there, here) for name, (there, here) in both.items() if there is not None and here is not None}
 
 
 def as_data(comparison: Comparison) -> dict[str, Any]:
@@ -76,7 +32,7 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
         "rules": asdict(comparison.rules),
         "compared": [asdict(each) for each in comparison.compared],
         "left_out": list(comparison.left_out),
-        "costs": {name: {"base": there, "candidate": here} for name, (there, here) in costs(comparison).items()},
+        "costs": {name: asdict(cost) for name, cost in comparison.costs.items()},
     }
 
 
@@ -100,8 +56,8 @@ class _Shown:
         yield _scores(comparison, wide=options.max_width >= WIDE)
         yield from _notes(comparison)
         yield Text()
-        if found := costs(comparison):
-            yield _costs(found)
+        if comparison.costs:
+            yield _costs(comparison)
             yield Text()
 
 
@@ -197,10 +153,21 @@ def _named(tasks: tuple[str, ...]) -> str:
     return ", ".join(tasks[:_NAMED]) + more
 
 
-def _costs(found: dict[str, tuple[float, float]]) -> Table:
-    table = _table("latency and cost", "base", "cand", "change")
-    for name, (there, here) in found.items():
-        unit = COSTS[name][0]
-        values = [f"{value:,.3g} {unit}".rstrip() if value < 1000 else f"{value:,.0f}" for value in (there, here)]
-        table.add_row(name, *values, f"{here / there - 1:+.0%}" if there else "-")
+def _costs(comparison: Comparison) -> Table:
+    level = f"change [{1 - comparison.rules.alpha:.0%} interval]"
+    table = _table("latency and cost", "base", "cand", level)
+    for name, cost in comparison.costs.items():
+        table.add_row(name, *(_amount(value, cost.unit) for value in (cost.base, cost.candidate)), _change(cost))
     return table
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value:,.3g} {unit}".rstrip() if value < 1000 else f"{value:,.0f} {unit}".rstrip()
+
+
+def _change(cost: Cost) -> Text:
+    if cost.change is None:
+        return Text("-", "dim")
+    interval = cost.interval
+    around = f" [{interval.low:+.0%}, {interval.high:+.0%}]" if interval else ""
+    return Text.assemble((f"{cost.change:+.0%}", "bold"), (around, "dim"))

@@ -44,6 +44,9 @@ EXECUTION_COLUMNS = {
     "peak_memory_bytes": "peak_memory_bytes",
 }
 
+_REQUEST = ("replica", "generation_started_at")
+"""What tells one request from another of the same problem."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
@@ -72,15 +75,10 @@ class Measured:
                 decoding, which computes it once.
         """
         answered_R = flags(pc.not_equal(rows["finish_reason"], "error"))
-        keys = {name: rows[name] for name in ("replica", "generation_started_at")}
-        asked = _first_of_each(problem_R, keys, answered_R)
-        keys |= {name: rows[name] for name in ("generation_seconds", "ttft_seconds", "completion_tokens")}
-        completed = _first_of_each(problem_R, keys, answered_R) if has_copies else np.flatnonzero(answered_R)
+        asked = _first_of_each(problem_R, {name: rows[name] for name in _REQUEST}, answered_R)
+        completed = completed_rows(rows, problem_R, has_copies=has_copies)
         ran_R = flags(pc.not_equal(rows["program_sha256"], "")) & ~says(rows, CACHED)
-        ours_R = flags(pc.is_in(rows["status"], pa.array([status.value for status in OURS])))
-        executed = _first_of_each(
-            problem_R, {"program_sha256": rows["program_sha256"]}, ran_R & ~ours_R, order=_by_start(rows)
-        )
+        executed = executed_rows(rows, problem_R)
         return cls(
             generation=_generation(rows.take(completed), rows.take(asked)),
             execution=_known(rows.take(executed), EXECUTION_COLUMNS),
@@ -109,6 +107,23 @@ class Measured:
         execution = {name: Distribution.of(values) for name, values in self.execution.items()}
         found = Latency(generation=_measured(generation), execution=_measured(execution))
         return found if found.generation or found.execution else None
+
+
+def completed_rows(rows: pa.Table, problem_R: IntArray, *, has_copies: bool) -> IntArray:
+    """Row numbers of the completions that came back, each once; arguments as of Measured.of."""
+    answered_R = flags(pc.not_equal(rows["finish_reason"], "error"))
+    if not has_copies:
+        return np.flatnonzero(answered_R)
+    keys = (*_REQUEST, "generation_seconds", "ttft_seconds", "completion_tokens")
+    return _first_of_each(problem_R, {name: rows[name] for name in keys}, answered_R)
+
+
+def executed_rows(rows: pa.Table, problem_R: IntArray) -> IntArray:
+    """Row numbers of the programs that ran here and got a verdict of their own, each program of a problem once."""
+    ours_R = flags(pc.is_in(rows["status"], pa.array([status.value for status in OURS])))
+    ran_R = flags(pc.not_equal(rows["program_sha256"], "")) & ~says(rows, CACHED)
+    key = {"program_sha256": rows["program_sha256"]}
+    return _first_of_each(problem_R, key, ran_R & ~ours_R, order=_by_start(rows))
 
 
 def _generation(completed: pa.Table, asked: pa.Table) -> dict[str, FloatArray]:

@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from actors.execute import NODES
+from engine.asked import write_problems
 from engine.config import RunConfig
 from engine.environment import describe_environment
 from engine.metrics import Metrics, compute_metrics
@@ -105,6 +106,7 @@ def _open(store: Store, prepared: Prepared, plan: Plan) -> None:
                 "planned": _plain(plan.planned[label]),
                 "data": _plain(benchmark.provenance),
                 "prompt": benchmark.template.record(),
+                "gold": _gold(prepared, label),
             }
             for label, benchmark in prepared.benchmarks.items()
         },
@@ -114,8 +116,20 @@ def _open(store: Store, prepared: Prepared, plan: Plan) -> None:
         "sessions": before.get("sessions", []),
         "command": _command(),
     }
+    write_problems(store.directory, prepared.benchmarks, prepared.form)
     store.write_json(RUN_FILE, run)
     store.write_yaml("config.yaml", json.loads(config.model_dump_json()))
+
+
+def _gold(prepared: Prepared, label: str) -> dict[str, int] | None:
+    """How many reference solutions there are and pass their own tests in split; None where none was run."""
+    if label not in prepared.calibration.checked:
+        return None
+    problems = prepared.benchmarks[label].problems()
+    return {
+        "references": sum(problem.reference is not None for problem in problems),
+        "passed": sum(key[0] == label for key in prepared.calibration.splittable),
+    }
 
 
 def _plain(record: object) -> dict[str, Any]:

@@ -5,7 +5,9 @@ Arrays carry their shape in their names: R rows, P problems with at least one ro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +36,15 @@ class PlannedBenchmark:
     task_ids: tuple[str, ...] = ()
     """Rows of other problems are left out; empty takes the rows of every problem."""
     variant: str = NOMINAL
+
+
+def planned_of(run: Mapping[str, Any]) -> dict[str, PlannedBenchmark]:
+    """What was to be sampled, by metric name, as run.json tells it."""
+    plans = {name: dict(entry["planned"]) for name, entry in run["benchmarks"].items()}
+    lists = ("metrics", "task_ids")
+    return {
+        name: PlannedBenchmark(**{**plan, **{key: tuple(plan[key]) for key in lists}}) for name, plan in plans.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,13 @@ def test_each_line_that_is_not_blank_is_a_gap(tmp_path: Path) -> None:
     )
 
 
+def test_gaps_of_one_solution_are_one_cluster(tmp_path: Path) -> None:
+    """Both lines come from HumanEval/7, also where the published file says so in its task id alone."""
+    assert {problem.cluster for problem in infilling(tmp_path).problems()} == {"HumanEval/7"}
+    published = infilling(tmp_path, task_id="SingleLineInfilling/HumanEval/7/L2", suffix="", canonical_solution="x\n")
+    assert [problem.cluster for problem in published.problems()] == ["HumanEval/7"]
+
+
 def test_prompt_shows_both_sides_and_has_no_stop(tmp_path: Path) -> None:
     """Form `fim` gives prefix and suffix as they are."""
     benchmark = infilling(tmp_path)

@@ -7,8 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from actors.parts import commit
-from actors.samples import SAMPLE_SCHEMA
+from actors.samples import SAMPLE_SCHEMA, prompt_row
+from benchmarks.problem import Prompt
+from engine.asked import PROBLEM_SCHEMA, PROBLEMS_FILE
 from engine.metrics import PlannedBenchmark, compute_metrics
 from tests.engine.rows import grid, sample_table
 
@@ -34,6 +39,8 @@ def finished_run(
     status: str = "complete",
     faults: list[dict[str, Any]] | None = None,
     options: Mapping[str, Any] | None = None,
+    clusters: Mapping[str, str] | None = None,
+    extra: Mapping[str, float] | None = None,
     **identity: Any,
 ) -> Path:
     """Write a run in which so many of each problem's samples passed, the same in each benchmark.
@@ -48,14 +55,18 @@ def finished_run(
         status: of the run.
         faults: rows that take the place of others.
         options: of each benchmark.
+        clusters: of problems, by task id.
+        extra: further scores that every sample has.
         **identity: sections of the run's identity that are not the usual ones.
     """
     rows = [row for label in benchmarks for row in grid(dict(passed), num_samples, benchmark=label)]
     replaced = {row["sample_id"]: row for row in faults or []}
     rows = [replaced.get(row["sample_id"], row) for row in rows]
+    rows = [row | {"scores": [*row["scores"], *(extra or {}).items()]} for row in rows]
+    metrics = ("pass", *(extra or {}))
     planned = {
         label: PlannedBenchmark(
-            metrics=("pass",), num_problems=len(passed), num_samples=num_samples, task_ids=tuple(passed)
+            metrics=metrics, num_problems=len(passed), num_samples=num_samples, task_ids=tuple(passed)
         )
         for label in benchmarks
     }
@@ -64,7 +75,7 @@ def finished_run(
     (folder / "metrics.json").write_text(compute_metrics(sample_table(rows), planned, [1]).to_json())
     entry = {
         "planned": {
-            "metrics": ["pass"],
+            "metrics": list(metrics),
             "num_problems": len(passed),
             "num_samples": num_samples,
             "task_ids": list(passed),
@@ -73,13 +84,29 @@ def finished_run(
         "data": {"sha256": "e"},
         "prompt": {"sha256": prompt},
     }
+    asked_problems = [
+        {
+            "benchmark": label,
+            "task_id": task,
+            "variant": "nominal",
+            "tags": [],
+            "cluster": (clusters or {}).get(task, ""),
+        }
+        for label in benchmarks
+        for task in passed
+    ]
+    prompts = [
+        {**asked, "prompt": json.dumps(prompt_row(Prompt(task_id=asked["task_id"], form="base", text="def f():\n")))}
+        for asked in asked_problems
+    ]
+    pq.write_table(pa.Table.from_pylist(prompts, schema=PROBLEM_SCHEMA), folder / PROBLEMS_FILE)
     asked = {label: {"name": label, **(options or {})} for label in benchmarks}
     run = {
         "status": status,
         "run_key": "k",
         "suite": "s",
         "identity": IDENTITY | {"benchmarks": asked} | identity,
-        "model": {"spec": f"/m/{name}", "name": name},
+        "model": {"spec": f"/m/{name}", "name": name, "family": name.partition("--")[0], "step": None},
         "isolation": "full",
         "benchmarks": dict.fromkeys(benchmarks, entry),
         "started_at": 1.0,

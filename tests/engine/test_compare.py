@@ -120,6 +120,23 @@ def test_what_may_differ_can_be_named(tmp_path: Path) -> None:
     assert compared(tmp_path, allowed, candidate=other).compared
 
 
+def test_problems_that_share_a_source_are_drawn_together(tmp_path: Path) -> None:
+    """Forty problems of four sources are four clusters: the interval is wider than that of forty problems."""
+    (alone,) = compared(tmp_path / "alone").compared
+    clusters = {task: f"source {number // 10}" for number, task in enumerate(TASKS)}
+    passed = {task: 4 if number >= 10 else 1 for number, task in enumerate(TASKS)}
+    (found,) = compared(tmp_path, base={"clusters": clusters}, candidate={"passed": passed}).compared
+    assert (alone.difference.num_clusters, found.difference.num_clusters) == (40, 4)
+    widths = [each.difference.interval.high - each.difference.interval.low for each in (alone, found)]
+    assert widths[1] > 2 * widths[0]
+
+
+def test_scores_outside_their_range_are_refused(tmp_path: Path) -> None:
+    """The message names benchmark, score and problem."""
+    with pytest.raises(UserError, match=r"humaneval: bleu of t00 is outside \[0, 1\]"):
+        compared(tmp_path, Rules(metric="bleu"), base={"extra": {"bleu": 31.5}}, candidate={"extra": {"bleu": 0.5}})
+
+
 def test_faults_of_ours_keep_the_verdict_from_being_given(tmp_path: Path) -> None:
     """Where too many samples of either run say nothing of its model there is no verdict, and why is told."""
     faults = [sample_row(task, "sandbox_error", sample_index=0) for task in TASKS]

@@ -14,6 +14,7 @@ from actors.execute import Execute
 from actors.generate import Generate
 from actors.models import open_generator
 from engine import run as runs
+from engine.asked import read_problems
 from engine.pipeline import Work
 from engine.progress import Progress
 from engine.run import Outcome, evaluate
@@ -51,6 +52,21 @@ def _evaluate(
         monkeypatch.setattr(f"{module}.open_sandbox", lambda isolation: FakeSandbox())
     settings = ["report.max_infra_errors=1", f"output={directory}"]
     return evaluate(load_config(["starter"], flags or {}, settings), Console(file=StringIO()))
+
+
+@pytest.mark.parametrize(
+    ("judges", "gold"),
+    [({"inside"}, None), ({"inside", "split"}, {"references": 36, "passed": 36})],
+    ids=["inside only", "split"],
+)
+def test_a_run_tells_what_it_asked_and_how_references_fare(
+    judges: set[str], gold: dict[str, int] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prompts are kept; run.json counts the references that pass their own tests, where they were run."""
+    monkeypatch.setattr(FakeSandbox, "judges", frozenset(judges))
+    outcome = _evaluate(tmp_path / "run", Pipeline(), monkeypatch)
+    assert (read_run(outcome.run_dir) or {})["benchmarks"]["starter"]["gold"] == gold
+    assert read_problems(outcome.run_dir).num_rows == 36
 
 
 def test_a_whole_run_is_complete_and_a_second_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
