@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from engine import cli_flags as flags
+from engine.cli_flags import JsonFlag
 from engine.cli_stress_more import stress_app
 from runners.errors import UserError
 
@@ -26,140 +28,92 @@ app = typer.Typer(
 
 app.add_typer(stress_app, name="stress")
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")]
-
 
 @app.command()
 def run(
-    targets: Annotated[list[str], typer.Argument(help="A suite file or name, or benchmarks such as mbpp:sanitized.")],
+    targets: flags.Targets,
     model: Annotated[
         list[str] | None,
         typer.Option(help="reference, replay:FILE, transformers:PATH, openai:URL#MODEL, PATH, 'DIR/*'; repeatable."),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="The benchmark's original file on disk.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many problems of each benchmark.")] = None,
-    n: Annotated[int | None, typer.Option("--n", "-n", help="Completions per problem.")] = None,
-    k: Annotated[str | None, typer.Option("--k", help="The k of pass@k, e.g. 1,10.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="0 is greedy.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Token limit per completion.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of generation.")] = None,
-    prompt: Annotated[
-        str | None, typer.Option(help="zero_shot, few_shot, zero_shot_cot, few_shot_cot, or a YAML file.")
-    ] = None,
-    system: Annotated[str | None, typer.Option(help="System message of chat prompts.")] = None,
-    replicas: Annotated[int | None, typer.Option(help="Model replicas; all GPUs if empty, else one.")] = None,
+    data: flags.Data = None,
+    limit: flags.Limit = None,
+    n: flags.Count = None,
+    k: flags.Ks = None,
+    temperature: flags.Temperature = None,
+    max_tokens: flags.MaxTokens = None,
+    seed: flags.Seed = None,
+    prompt: flags.PromptMode = None,
+    system: flags.System = None,
+    replicas: flags.Replicas = None,
     repeat: Annotated[int, typer.Option(min=1, help="Runs, with seeds that follow each other: their spread.")] = 1,
     step: Annotated[int | None, typer.Option(help="Training step, where the model's name does not tell it.")] = None,
-    isolation: Annotated[str | None, typer.Option(help="auto, full, rootless, restricted or none.")] = None,
-    judge: Annotated[str | None, typer.Option(help="auto, inside or split: where tests run.")] = None,
-    cache: Annotated[
-        bool | None, typer.Option("--cache/--no-cache", help="Serve programs that were judged before from disk.")
-    ] = None,
+    isolation: flags.Isolation = None,
+    judge: flags.Judge = None,
+    cache: flags.Cache = None,
     output: Annotated[Path | None, typer.Option(help="The run directory (of several models: of theirs).")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Any key: --set generation.top_p=0.9")] = None,
+    settings: flags.Settings = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Evaluate models on a suite or benchmarks; the same command again resumes."""
+    from engine.cli_run import run_models
     from engine.model_list import expand_models
     from engine.suite import load_config
 
     models: list[str | None] = [*expand_models(model or (), Console(stderr=True).print)] or [None]
-    flags: dict[str, Any] = {
-        "model.step": step,
-        "limit": limit,
-        "generation.n": n,
-        "generation.temperature": temperature,
-        "generation.max_tokens": max_tokens,
-        "generation.seed": seed,
-        "prompt": prompt,
-        "system": system,
-        "model.replicas": replicas,
-        "report.k": _ks(k),
-        "execution.isolation": isolation,
-        "execution.judge": judge,
-        "execution.cache": cache,
-        "output": str(output) if output else None,
-    }
-    configs = [load_config(targets, flags | {"model.spec": name}, settings or [], data) for name in models]
-    if len(configs) > 1 or repeat > 1:
-        raise typer.Exit(_run_many(configs, repeat=repeat, output=output, as_json=as_json))
-    raise typer.Exit(_run(configs[0], as_json=as_json))
+    values = flags.flag_values(
+        k=k, output=output, limit=limit, n=n, temperature=temperature, max_tokens=max_tokens, seed=seed, prompt=prompt,
+        system=system, replicas=replicas, step=step, isolation=isolation, judge=judge, cache=cache,
+    )  # fmt: skip
+    configs = [load_config(targets, values | {"model.spec": name}, settings or [], data) for name in models]
+    raise typer.Exit(run_models(configs, repeat=repeat, output=output, as_json=as_json))
 
 
-def _ks(text: str | None) -> list[int] | None:
-    try:
-        return [int(part) for part in text.split(",")] if text else None
-    except ValueError as error:
-        raise UserError(f"--k {text}: give whole numbers with commas between, e.g. --k 1,10.") from error
+@app.command()
+def sweep(
+    targets: flags.Targets,
+    models: Annotated[list[str], typer.Option(help="A pattern such as 'ckpts/step-*'; repeatable.")],
+    watch: Annotated[bool, typer.Option(help="Go on with checkpoints as training writes them.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks, with --watch.")] = 30.0,
+    until: Annotated[int | None, typer.Option(help="Stop after a checkpoint of this step or a later one.")] = None,
+    patience: Annotated[float | None, typer.Option(help="Stop when so many minutes brought nothing new.")] = None,
+    data: flags.Data = None,
+    limit: flags.Limit = None,
+    n: flags.Count = None,
+    k: flags.Ks = None,
+    temperature: flags.Temperature = None,
+    max_tokens: flags.MaxTokens = None,
+    seed: flags.Seed = None,
+    prompt: flags.PromptMode = None,
+    system: flags.System = None,
+    replicas: flags.Replicas = None,
+    isolation: flags.Isolation = None,
+    judge: flags.Judge = None,
+    cache: flags.Cache = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of the run directories.")] = None,
+    settings: flags.Settings = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Evaluate every checkpoint of a training in order of its steps; the same command again resumes."""
+    from engine.cli_sweep import run_sweep
+    from engine.suite import load_config
+    from engine.sweep import Watch
 
-
-def _run(config: Any, *, as_json: bool) -> int:  # noqa: ANN401 - RunConfig, imported late
-    """Evaluate, show, send to MLflow; the exit code."""
-    from engine.many import leave_ray
-    from engine.publish import summary
-    from engine.report import render_run
-    from engine.run import evaluate
-
-    err = Console(stderr=True)
-    opened: list[Path] = []
-    try:
-        outcome = evaluate(config, err, opened.append)
-    except KeyboardInterrupt:
-        kept = f"{opened[0]} keeps what was committed. Run again to resume." if opened else "nothing ran yet."
-        err.print(f"\nstopped; {kept}", soft_wrap=True, markup=False)
-        return EXIT_INCOMPLETE
-    finally:
-        leave_ray()
-    if config.tracking.enabled:
-        _push_or_tell(outcome.run_dir, err, quiet=as_json)
-    if as_json:
-        print(json.dumps(_as_json(outcome.run_dir, outcome.metrics, outcome.status)))  # noqa: T201
-    else:
-        Console().print(render_run(summary(outcome.run_dir)))
-    if outcome.status != "complete":
-        text = f"incomplete: run the same command again to resume {outcome.run_dir}"
-        err.print(text, style="yellow", soft_wrap=True, markup=False)
-        return EXIT_INCOMPLETE
-    return EXIT_OK
-
-
-def _run_many(configs: list[Any], *, repeat: int, output: Path | None, as_json: bool) -> int:
-    """As _run, for several models or repeats."""
-    from engine.cli_many import run_many
-
-    def push(outcome: Any) -> None:  # noqa: ANN401 - Outcome, imported late
-        if configs[0].tracking.enabled:
-            _push_or_tell(outcome.run_dir, Console(stderr=True), quiet=as_json)
-
-    def describe(outcome: Any) -> dict[str, Any]:  # noqa: ANN401 - Outcome, imported late
-        return _as_json(outcome.run_dir, outcome.metrics, outcome.status)
-
-    return run_many(configs, repeat=repeat, output=output, describe=describe, push=push, as_json=as_json)
-
-
-def _as_json(run_dir: Path, metrics: Any, status: str) -> dict[str, Any]:  # noqa: ANN401 - Metrics, imported late
-    return {
-        "run_dir": str(run_dir),
-        "status": status,
-        "metrics": metrics.flat(),
-        "statuses": metrics.overall.statuses,
-    }
-
-
-def _push_or_tell(run_dir: Path, err: Console, *, quiet: bool) -> bool:
-    """Send a run to MLflow; if that fails say how to do it later. Whether it was sent."""
-    from engine.publish import push_run
-    from engine.tracking import TrackingUnavailable, ui_command
-
-    try:
-        result = push_run(run_dir)
-    except TrackingUnavailable as error:
-        err.print(f"MLflow: {error}", style="yellow", soft_wrap=True, markup=False)
-        err.print(f"The run is whole on disk; send it later: codeassay push {run_dir}", soft_wrap=True, markup=False)
-        return False
-    if not quiet:
-        err.print(f"MLflow: run {result.run_id}; look: {ui_command(result.tracking_uri)}", soft_wrap=True, markup=False)
-    return True
+    if not watch and (until is not None or patience is not None):
+        raise UserError("--until and --patience end a --watch; add it.")
+    values = flags.flag_values(
+        k=k, output=None, limit=limit, n=n, temperature=temperature, max_tokens=max_tokens, seed=seed, prompt=prompt,
+        system=system, replicas=replicas, isolation=isolation, judge=judge, cache=cache,
+    )  # fmt: skip
+    rules = Watch(every_seconds=every, until_step=until, patience_seconds=60 * patience if patience else None)
+    code = run_sweep(
+        models,
+        lambda name: load_config(targets, values | {"model.spec": name}, settings or [], data),
+        rules if watch else None,
+        output=output,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -168,12 +122,13 @@ def report(
     as_json: JsonFlag = False,
 ) -> None:
     """Show a run: scores with intervals, outcomes, and what speaks for and against trusting it."""
+    from engine.cli_run import run_data
     from engine.publish import summary
     from engine.report import render_run
 
     shown = summary(run_dir)
     if as_json:
-        print(json.dumps(_as_json(run_dir, shown.metrics, shown.status)))  # noqa: T201
+        print(json.dumps(run_data(run_dir, shown.metrics, shown.status)))  # noqa: T201
     else:
         Console().print(render_run(shown))
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from engine.cli_flags import JsonFlag, Settings
+
 EXIT_OK, EXIT_FAILED, EXIT_INCOMPLETE = 0, 1, 4
 
 stress_app = typer.Typer(
@@ -19,10 +21,8 @@ stress_app = typer.Typer(
     help="Load a model server, the sandbox or the whole pipeline, and find where it gives way.",
 )
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")]
 Output = Annotated[Path | None, typer.Option(help="Where files go; a directory below <runs>/<model> if empty.")]
 NoTracking = Annotated[bool, typer.Option("--no-tracking", help="Do not send the run to MLflow.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="Any key: --set model.extra_body.ignore_eos=true")]
 
 
 @stress_app.command()

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, RenderableType
 
-from engine.cli_stress import EXIT_FAILED, EXIT_OK, JsonFlag, NoTracking, push_or_tell, stress_app
+from engine.cli_flags import JsonFlag
+from engine.cli_stress import EXIT_FAILED, EXIT_OK, NoTracking, push_or_tell, stress_app
 from runners.errors import UserError
 
 __all__ = ["stress_app"]

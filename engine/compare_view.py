@@ -15,7 +15,7 @@ from engine.compare import Compared, Comparison
 from engine.compare_costs import Cost
 from engine.gate import Checked, outcome
 
-_STYLES = {"better": "green", "worse": "red", "no evidence": "dim", "inconclusive": "yellow"}
+STYLES = {"better": "green", "worse": "red", "no evidence": "dim", "inconclusive": "yellow"}
 _DECISIONS = {"pass": "green", "regression": "red", "inconclusive": "yellow"}
 WIDE = 96
 """Columns from which p-values and MDE are shown too."""
@@ -63,13 +63,13 @@ class _Shown:
 
 def render_gate(checked: Sequence[Checked]) -> RenderableType:
     """Each bound, how far the score fell, and what follows."""
-    table = _table("gate", "", "may fall", "diff [interval]", "verdict")
+    table = plain_table("gate", "", "may fall", "diff [interval]", "verdict")
     for each in checked:
         table.add_row(
             each.score,
             each.level,
             f"{each.max_drop:.3f}",
-            _difference(each.compared),
+            difference_text(each.compared),
             Text(each.decision, _DECISIONS[each.decision]),
         )
     return table
@@ -88,7 +88,8 @@ def _found(compared: Compared) -> dict[str, Any]:
     return {"mean": compared.difference.mean, "interval": asdict(compared.difference.interval)}
 
 
-def _table(*names: str) -> Table:
+def plain_table(*names: str) -> Table:
+    """A table without frame whose first column may wrap."""
     table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
     table.add_column(Text(names[0]), overflow="fold")
     for name in names[1:]:
@@ -98,7 +99,7 @@ def _table(*names: str) -> Table:
 
 def _scores(comparison: Comparison, *, wide: bool) -> Table:
     level = f"diff [{1 - comparison.rules.alpha:.0%} interval]"
-    table = _table("", "base", "cand", level, *(("p", "MDE") if wide else ()), "won/lost", "verdict")
+    table = plain_table("", "base", "cand", level, *(("p", "MDE") if wide else ()), "won/lost", "verdict")
     for each in comparison.compared:
         own = "" if each.metric == comparison.rules.metric else f" {each.metric}"
         p_value = f"{each.p_adjusted:.3f}" if each.p_adjusted >= _LEAST_P else "<.001"
@@ -106,15 +107,16 @@ def _scores(comparison: Comparison, *, wide: bool) -> Table:
             Text.assemble(each.benchmark, (own, "dim")),
             f"{each.base:.3f}",
             f"{each.candidate:.3f}",
-            _difference(each),
+            difference_text(each),
             *((p_value, f"{each.detectable:.3f}") if wide else ()),
             f"{len(each.won)}/{len(each.lost)}",
-            Text(each.verdict, _STYLES[each.verdict]),
+            Text(each.verdict, STYLES[each.verdict]),
         )
     return table
 
 
-def _difference(each: Compared) -> Text:
+def difference_text(each: Compared) -> Text:
+    """A mean difference with its interval: `+.045 [+.012, +.078]`."""
     interval = each.difference.interval
     return Text.assemble(
         (_signed(each.difference.mean), "bold"), (f" [{_signed(interval.low)}, {_signed(interval.high)}]", "dim")
@@ -155,7 +157,7 @@ def _named(tasks: tuple[str, ...]) -> str:
 
 def _costs(comparison: Comparison) -> Table:
     level = f"change [{1 - comparison.rules.alpha:.0%} interval]"
-    table = _table("latency and cost", "base", "cand", level)
+    table = plain_table("latency and cost", "base", "cand", level)
     for name, cost in comparison.costs.items():
         table.add_row(name, *(_amount(value, cost.unit) for value in (cost.base, cost.candidate)), _change(cost))
     return table

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.registry import load_benchmark
-from tests.integration.command import codeassay
+from tests.integration.command import codeassay, start
 
 pytestmark = pytest.mark.slow
 
@@ -67,3 +68,35 @@ def test_repeats_are_runs_beside_each_other_with_their_spread(tmp_path: Path) ->
     assert second["run_dir"] == f"{first['run_dir']}-repeat-2"
     found = spread["stability"]["spreads"]["starter/pass_at_1"]
     assert (found["mean"], found["sd"], found["num_runs"]) == (1.0, 0.0, 2)
+
+
+SWEPT = ("--set", "model.allow_unknown=true", *FIXED)
+
+
+def test_a_sweep_compares_each_checkpoint_with_the_one_before(samples: Path, tmp_path: Path) -> None:
+    """Both runs in order of their steps, then the change: four problems lost."""
+    done = codeassay("sweep", "starter", "--models", f"replay:{samples}/step-*", *SWEPT, places=tmp_path)
+    assert done.code == 0, done.err
+    first, second, told = _lines(done.out)
+    assert ("step-9" in first["run_dir"], "step-10" in second["run_dir"]) == (True, True)
+    (step,) = told["steps"]
+    assert (step["name"], step["against"], len(step["compared"][0]["lost"])) == ("ckpts0--step-10", "ckpts0--step-9", 4)
+    assert "step-10" in done.err
+
+
+def test_a_watch_evaluates_what_training_writes(samples: Path, tmp_path: Path) -> None:
+    """The first checkpoint is there; the second is saved while the sweep waits, and ends it."""
+    folder = tmp_path / "ckpts"
+    folder.mkdir()
+    shutil.copy(samples / "step-9.jsonl", folder)
+    flags = ("--watch", "--until", "10", "--every", "0.2")
+    with start(["sweep", "starter", "--models", f"replay:{folder}/step-*", *flags, *SWEPT], tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert any("waiting: nothing new" in line for line in process.stderr)
+        shutil.copy(samples / "step-10.jsonl", tmp_path / "new")
+        (tmp_path / "new").rename(folder / "step-10.jsonl")
+        errors = process.stderr.read()
+        lines = _lines(process.stdout.read())
+    assert process.returncode == 0, errors
+    assert [line.get("statuses") for line in lines] == [{"passed": 4}, {"wrong_answer": 4}, None]
