@@ -205,7 +205,7 @@ def test_an_interrupted_evaluation_says_how_to_go_on(command: Command, monkeypat
         on_open(Path("/runs/[x]"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("engine.run.evaluate", evaluate)
+    monkeypatch.setattr("engine.cli_run.evaluate", evaluate)
     said = command("run", "starter")
     assert said.code == 4
     assert "/runs/[x] keeps what was committed. Run again to resume." in said.err
@@ -218,11 +218,11 @@ def test_no_cache_runs_every_program(
     """Verdicts are kept unless the flag says no."""
     configs: list[Any] = []
 
-    def remember(config: object, *, as_json: bool) -> int:
-        configs.append(config)
+    def remember(given: list[Any], **rest: object) -> int:
+        configs.extend(given)
         return 0
 
-    monkeypatch.setattr(cli, "_run", remember)
+    monkeypatch.setattr("engine.cli_run.run_models", remember)
     assert command("run", "starter", *flags).code == 0
     assert configs[0].execution.cache is kept
 
@@ -271,7 +271,7 @@ def test_several_models_and_repeats_are_handed_on(
         seen.append((configs, repeat))
         return 0
 
-    monkeypatch.setattr(cli, "_run_many", remember)
+    monkeypatch.setattr("engine.cli_run.run_models", remember)
     folder = samples[0].parent
     assert command("run", "starter", "--model", f"replay:{folder}/s-*", "--model", "reference", "--n", "2").code == 0
     assert command("run", "starter", "--repeat", "3").code == 0
