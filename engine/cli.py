@@ -118,19 +118,15 @@ def sweep(
 
 @app.command()
 def report(
-    run_dir: Annotated[Path, typer.Argument(help="A run directory.")],
+    runs: Annotated[list[str], typer.Argument(help="Run directories, run ids of MLflow, or names of checkpoints.")],
+    output: Annotated[Path | None, typer.Option(help="The HTML file; in the run directory if empty.")] = None,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Write the HTML page besides.")] = True,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show a run: scores with intervals, outcomes, and what speaks for and against trusting it."""
-    from engine.cli_run import run_data
-    from engine.publish import summary
-    from engine.report import render_run
+    """Show runs: scores, outcomes, what speaks for and against trusting them; write all of it as one HTML page."""
+    from engine.cli_report import run_report
 
-    shown = summary(run_dir)
-    if as_json:
-        print(json.dumps(run_data(run_dir, shown.metrics, shown.status)))  # noqa: T201
-    else:
-        Console().print(render_run(shown))
+    raise typer.Exit(run_report(runs, output, page=page, as_json=as_json))
 
 
 @app.command()

@@ -119,11 +119,12 @@ def difference_text(each: Compared) -> Text:
     """A mean difference with its interval: `+.045 [+.012, +.078]`."""
     interval = each.difference.interval
     return Text.assemble(
-        (_signed(each.difference.mean), "bold"), (f" [{_signed(interval.low)}, {_signed(interval.high)}]", "dim")
+        (signed(each.difference.mean), "bold"), (f" [{signed(interval.low)}, {signed(interval.high)}]", "dim")
     )
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """A difference in three digits, always with its sign: `+.045`."""
     return f"{value:+.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:+.3f}"
 
 

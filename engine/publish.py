@@ -33,6 +33,7 @@ def summary(run_dir: Path) -> RunSummary:
         isolation=run["isolation"],
         status=run["status"],
         command=run["command"],
+        gold={label: entry.get("gold") for label, entry in run["benchmarks"].items()},
     )
 
 

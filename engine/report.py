@@ -6,10 +6,11 @@ tables are plain text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -19,6 +20,7 @@ from rich.text import Text
 
 from engine.metrics import OVERALL, BenchmarkMetrics, Estimate, Metrics
 from engine.report_serving import latency_table, throughput_text
+from engine.trust import trust_facts
 from runners.program import Status
 
 WIDE = 110
@@ -27,7 +29,6 @@ COMPARED_COLUMN = 24
 """Terminal columns that one benchmark of a comparison takes."""
 LABEL_COLUMNS = 16
 """Columns of the labels at the left; longer names of benchmarks get up to twice as many."""
-TRUSTED_ISOLATIONS = frozenset({"full", "rootless"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,8 @@ class RunSummary:
     """`complete`, or what else became of the run."""
     command: str
     """What to type to do, or to go on with, this run again."""
+    gold: Mapping[str, Any] = field(default_factory=dict)
+    """Per benchmark how many reference solutions there are and pass their own tests; None where none was run."""
 
 
 def render_run(run: RunSummary) -> RenderableType:
@@ -166,43 +169,9 @@ def _label_width(metrics: Metrics) -> int:
 
 
 def _trust(run: RunSummary) -> list[Table]:
-    overall, usage = run.metrics.overall, run.metrics.overall.usage
-    planned = sum(overall.statuses.values())
-    infra_style = "red" if overall.withheld else "yellow" if overall.num_infra_errors else ""
-    # What the run got may be weaker than what it says: the rows tell.
-    weak = ({run.isolation} | set(usage.isolations)) - TRUSTED_ISOLATIONS
-    lines = [
-        _line("isolation", Text(_levels(usage.isolations) or run.isolation, "yellow" if weak else "")),
-        _line("judge", Text(_levels(usage.judges) or "none")),
-        *_passes(run.metrics),
-        _line("infra errors", Text(_of(overall.num_infra_errors, planned), infra_style)),
-        _line("truncated", Text(_of(usage.num_truncated, usage.num_generated))),
-        _line("duplicates", Text(_of(usage.num_duplicates, usage.num_programs))),
-    ]
-    if usage.num_cached:
-        known = _of(usage.num_cached, usage.num_programs - usage.num_duplicates)
-        lines.append(_line("from the cache", Text(f"{known} programs were judged before and did not run")))
-    if usage.num_flaky:
-        text = f"{usage.num_flaky:,} ran out of time beside other programs and not when run again alone"
-        lines.append(_line("flaky timeouts", Text(text, "yellow")))
-    if overall.num_problems_short:
-        short = f"{_of(overall.num_problems_short, overall.num_problems)} problems have fewer than {run.metrics.ks[-1]}"
-        lines.append(_line("short", Text(f"{short} samples that count", "yellow")))
-    return lines
-
-
-def _passes(metrics: Metrics) -> list[Table]:
-    """How many passes a program could have forged; nothing where no program passed."""
-    inside, split = metrics.overall.usage.num_passed_inside, metrics.overall.usage.num_passed_split
-    if not inside + split:
-        return []
-    if not inside:
-        return [_line("passes", f"all {split:,} confirmed in split, out of the program's reach")]
-    count = _of(inside, inside + split) if split else f"all {inside:,}"
-    where = {name: benchmark.usage.num_passed_inside for name, benchmark in metrics.benchmarks.items()}
-    names = ", ".join(f"{name} {number:,}" for name, number in where.items() if number) if len(where) > 1 else ""
-    text = f"{count} judged inside only, where a program could forge them" + (f" ({names})" if names else "")
-    return [_line("passes", Text(text, "yellow"))]
+    styles = {"": "", "weak": "yellow", "bad": "red"}
+    facts = trust_facts(run.metrics, run.isolation, run.gold)
+    return [_line(fact.label, Text(fact.text, styles[fact.level])) for fact in facts]
 
 
 def _serving(metrics: Metrics) -> list[Table]:
@@ -256,14 +225,6 @@ def _estimate(estimate: Estimate) -> Text:
 
 def _short(value: float) -> str:
     return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
-
-
-def _of(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,} ({part / whole:.1%})" if whole else "0"
-
-
-def _levels(counts: dict[str, int]) -> str:
-    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def _counts(statuses: dict[str, int]) -> Text:

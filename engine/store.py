@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -140,15 +140,20 @@ def read_run(directory: Path) -> dict[str, Any] | None:
     return run
 
 
-def read_samples(directory: Path, columns: Sequence[str]) -> pa.Table:
+def read_samples(directory: Path, columns: Sequence[str], ids: Collection[str] | None = None) -> pa.Table:
     """Columns of all samples, each sample once: a verdict of the program before one of ours, then the latest.
+
+    Args:
+        directory: the run directory.
+        columns: of SAMPLE_SCHEMA.
+        ids: only these samples, so that their texts fit in memory; None takes all.
 
     Raises:
         DataError: a part is damaged.
     """
     parts = sorted((directory / SAMPLES).glob("part-*.parquet"))
     needed = list(dict.fromkeys([*columns, "sample_id", "status", "finished_at"]))
-    table = _read(parts, SAMPLE_SCHEMA, needed)
+    table = _read(parts, SAMPLE_SCHEMA, needed, ids)
     if not table.num_rows:
         return table.select(list(columns))
     ours = pc.is_in(table["status"], value_set=pa.array([status.value for status in OURS]))
@@ -159,10 +164,14 @@ def read_samples(directory: Path, columns: Sequence[str]) -> pa.Table:
     return table.take(last["row_last"]).select(list(columns))
 
 
-def _read(parts: Sequence[Path], schema: pa.Schema, columns: list[str]) -> pa.Table:
+def _read(parts: Sequence[Path], schema: pa.Schema, columns: list[str], ids: Collection[str] | None = None) -> pa.Table:
     if not parts:
         return pa.schema([schema.field(name) for name in columns]).empty_table()
-    return pa.concat_tables([read_part(part, schema, columns) for part in parts])
+    tables = (read_part(part, schema, columns) for part in parts)
+    if ids is not None:
+        wanted = pa.array(sorted(ids), pa.string())
+        tables = (table.filter(pc.is_in(table["sample_id"], value_set=wanted)) for table in tables)
+    return pa.concat_tables(list(tables))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -41,6 +41,7 @@ def finished_run(
     options: Mapping[str, Any] | None = None,
     clusters: Mapping[str, str] | None = None,
     extra: Mapping[str, float] | None = None,
+    step: int | None = None,
     **identity: Any,
 ) -> Path:
     """Write a run in which so many of each problem's samples passed, the same in each benchmark.
@@ -57,6 +58,7 @@ def finished_run(
         options: of each benchmark.
         clusters: of problems, by task id.
         extra: further scores that every sample has.
+        step: training step of the checkpoint.
         **identity: sections of the run's identity that are not the usual ones.
     """
     rows = [row for label in benchmarks for row in grid(dict(passed), num_samples, benchmark=label)]
@@ -106,7 +108,7 @@ def finished_run(
         "run_key": "k",
         "suite": "s",
         "identity": IDENTITY | {"benchmarks": asked} | identity,
-        "model": {"spec": f"/m/{name}", "name": name, "family": name.partition("--")[0], "step": None},
+        "model": {"spec": f"/m/{name}", "name": name, "family": name.partition("--")[0], "step": step},
         "isolation": "full",
         "benchmarks": dict.fromkeys(benchmarks, entry),
         "started_at": 1.0,
