@@ -126,7 +126,7 @@ def test_wrong_usage_is_code_2(command: Command, arguments: tuple[str, ...]) -> 
         (("run", "starter", "--model", "nothing"), "is neither an existing path nor org/name"),
         (("report", "/nowhere"), "/nowhere: neither a run directory"),
         (("report", "."), ".: neither a run directory"),
-        (("push", "."), ".: neither a run directory"),
+        (("push", "."), ".: no run here"),
         (("doctor", "--gold", "nope"), "There is no benchmark 'nope'"),
         (("doctor", "--gold", "starter", "--gold", "mbpp", "--data", "/x"), "--data /x: it belongs to one benchmark"),
         (("run", "starter", "--output", "/proc/x"), "/proc/x: "),

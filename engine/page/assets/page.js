@@ -179,7 +179,7 @@
 
   // Longest common subsequence of lines; texts are short, longer ones are cut.
   function difference(before, after) {
-    const a = before.split("\n").slice(0, MOST_LINES), b = after.split("\n").slice(0, MOST_LINES);
+    const [a, b] = [before, after].map((whole) => whole.replace(/\n$/, "").split("\n").slice(0, MOST_LINES));
     const width = b.length + 1, table = new Uint16Array((a.length + 1) * width);
     for (let i = a.length - 1; i >= 0; i -= 1) for (let j = b.length - 1; j >= 0; j -= 1) {
       table[i * width + j] = a[i] === b[j] ? table[(i + 1) * width + j + 1] + 1 : Math.max(table[(i + 1) * width + j], table[i * width + j + 1]);
