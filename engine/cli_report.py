@@ -12,12 +12,10 @@ from rich.console import Console
 from engine.cli_run import run_data
 from engine.identity import content_hash
 from engine.page.page import Page, write_page
-from engine.places import program, runs_root
+from engine.places import REPORT_FILE, program, runs_root
 from engine.publish import summary
 from engine.report import render_comparison, render_run
 from engine.run_names import find_run
-
-PAGE_FILE = Path("report") / "index.html"
 
 
 def run_report(names: Sequence[str], output: Path | None, *, page: bool, as_json: bool) -> int:
@@ -56,5 +54,5 @@ def report_page(run_dirs: Sequence[Path], output: Path | None = None) -> Page:
 
 def _place(run_dirs: Sequence[Path]) -> Path:
     if len(run_dirs) == 1:
-        return run_dirs[0] / PAGE_FILE
+        return run_dirs[0] / REPORT_FILE
     return runs_root() / "reports" / content_hash([str(path.resolve()) for path in run_dirs]) / "index.html"

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from actors.weights import default_cache
 
+REPORT_FILE = Path("report") / "index.html"
+"""The report page of a run, in its directory."""
+
 
 def runs_root() -> Path:
     """Where run directories go: CODEASSAY_RUNS, else `runs` here.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from actors.execute import SAMPLES
+from engine.identity import content_hash
 from engine.places import runs_root
 from engine.report import RunSummary
 from engine.run import load_outcome
@@ -58,6 +60,8 @@ def push_run(run_dir: Path) -> PushResult:
         suite=run["suite"],
         status=run["status"],
         model_name=run["model"]["name"],
+        model_family=run["model"]["family"],
+        trajectory_key=_trajectory_key(run, run_dir),
         model_digest=run["model"]["digest"],
         model_path=run["model"]["path"],
         model_step=run["model"]["step"],
@@ -70,6 +74,14 @@ def push_run(run_dir: Path) -> PushResult:
         finished_at=run["finished_at"] or run["started_at"],
     )
     return push(pushed, tracking_uri(config), config["tracking"]["experiment"] or run["model"]["family"])
+
+
+def _trajectory_key(run: dict[str, Any], run_dir: Path) -> str:
+    """What the checkpoints of a training share that were asked alike; empty for repeats, which are no points of one."""
+    if run["model"]["step"] is None or re.search(r"-repeat-\d+$", run_dir.name):
+        return ""
+    model = {key: value for key, value in run["identity"].get("model", {}).items() if key != "digest"}
+    return content_hash([run["model"]["family"], {**run["identity"], "model": model}])
 
 
 def _config(run_dir: Path) -> dict[str, Any]:

@@ -35,6 +35,10 @@ class PushedRun:
     status: str
     """`complete`, `incomplete` or `failed`."""
     model_name: str
+    model_family: str = ""
+    """The training that the checkpoint comes from."""
+    trajectory_key: str = ""
+    """Same for all checkpoints that were asked alike; empty keeps the run out of any trajectory."""
     model_digest: str
     model_path: str
     """Where the weights are; they stay there."""
@@ -63,4 +67,12 @@ class PushResult:
     created: bool
     """False if the run was there already and was updated."""
     num_metrics: int
-    """Metrics written: 0 if all were there already with these values."""
+    """Metrics written, those of nested runs too: 0 if all were there already with these values."""
+    child_ids: tuple[str, ...] = ()
+    """One nested run per benchmark."""
+    trajectory_id: str = ""
+    """The run whose x axis is the training step; empty if this run is no point of one."""
+    num_artifacts: int = 0
+    """Files sent: 0 if all were there already."""
+    num_traces: int = 0
+    """Traces written: 0 if all were there already."""

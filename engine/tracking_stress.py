@@ -17,20 +17,15 @@ from engine.places import runs_root
 from engine.store import write_text
 from engine.tracking import (
     MAX_REASON_CHARS,
-    METRICS_PER_BATCH,
-    PARAMS_PER_BATCH,
-    RUN_KEY,
     TIMEOUT,
     TRANSFER_SECONDS,
     TrackingUnavailable,
-    _experiment_id,
-    _metric_name,
-    _millis,
-    _plain_name,
+    experiment_id_of,
 )
 from engine.tracking_files import flat_params, redact
 from engine.tracking_places import FIRST_CONTACT_SECONDS, default_tracking_uri, make_room
 from engine.tracking_quiet import environment, quiet
+from engine.tracking_runs import METRICS_PER_BATCH, PARAMS_PER_BATCH, RUN_KEY, metric_name, millis, plain_name
 from runners.errors import DataError
 
 if TYPE_CHECKING:
@@ -116,7 +111,7 @@ def push_stress(directory: Path, tracking_uri: str | None = None) -> PushedStres
         try:
             with environment({TIMEOUT: str(FIRST_CONTACT_SECONDS)}):
                 client = MlflowClient(tracking_uri=uri)
-                experiment_id = _experiment_id(client, uri, run.experiment)
+                experiment_id = experiment_id_of(client, uri, run.experiment)
             with environment({TIMEOUT: patience}):
                 return PushedStress(tracking_uri=uri, run_id=_push(client, run, experiment_id, directory))
         except (MlflowException, OSError) as error:
@@ -126,19 +121,19 @@ def push_stress(directory: Path, tracking_uri: str | None = None) -> PushedStres
 def _push(client: MlflowClient, run: StressRun, experiment_id: str, directory: Path) -> str:
     from mlflow.entities import Param
 
-    key = _plain_name(run.run_key)
+    key = plain_name(run.run_key)
     found = client.search_runs([experiment_id], f"tags.`{RUN_KEY}` = '{key}'", max_results=1)
     tags = {RUN_KEY: key, **SOURCE, **run.tags}
-    target = found[0] if found else client.create_run(experiment_id, _millis(run.started_at), tags, run_name=run.name)
+    target = found[0] if found else client.create_run(experiment_id, millis(run.started_at), tags, run_name=run.name)
     run_id = str(target.info.run_id)
-    params = [Param(_metric_name(name)[:250], text) for name, text in flat_params(run.params).items()]
+    params = [Param(metric_name(name)[:250], text) for name, text in flat_params(run.params).items()]
     for start in range(0, len(params), PARAMS_PER_BATCH):
         client.log_batch(run_id, params=params[start : start + PARAMS_PER_BATCH])
     points = _points(run)
     for start in range(0, len(points), METRICS_PER_BATCH):
         client.log_batch(run_id, metrics=points[start : start + METRICS_PER_BATCH])
     client.log_artifacts(run_id, str(directory))
-    client.set_terminated(run_id, "FINISHED", _millis(run.finished_at))
+    client.set_terminated(run_id, "FINISHED", millis(run.finished_at))
     return run_id
 
 
@@ -146,9 +141,9 @@ def _points(run: StressRun) -> list[Metric]:
     """Every number; a point that is sent again is the same point, since it has the same time."""
     from mlflow.entities import Metric
 
-    at = _millis(run.finished_at)
+    at = millis(run.finished_at)
     steps = [(0, run.totals), *enumerate(run.series)]
-    return [Metric(_metric_name(name), value, at, step) for step, values in steps for name, value in values.items()]
+    return [Metric(metric_name(name), value, at, step) for step, values in steps for name, value in values.items()]
 
 
 def _unavailable(uri: str, directory: Path, error: Exception) -> TrackingUnavailable:

@@ -17,7 +17,15 @@ ENGINE_CLI = "engine.cli"
 
 HEAVY = {
     "ray": ("actors.", "engine.pipeline", "cluster."),
-    "mlflow": ("engine.tracking", "engine.tracking_lookup", "engine.tracking_stress"),
+    "mlflow": (
+        "engine.tracking",
+        "engine.tracking_artifacts",
+        "engine.tracking_lookup",
+        "engine.tracking_runs",
+        "engine.tracking_stress",
+        "engine.tracking_traces",
+        "engine.tracking_trajectory",
+    ),
     "torch": ("actors.",),
     "transformers": ("actors.",),
     "vllm": ("actors.",),

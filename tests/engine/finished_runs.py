@@ -83,7 +83,7 @@ def finished_run(
             "task_ids": list(passed),
             "variant": "nominal",
         },
-        "data": {"sha256": "e"},
+        "data": {"sha256": "e", "origin": "/data/humaneval.jsonl"},
         "prompt": {"sha256": prompt},
     }
     asked_problems = [
@@ -105,14 +105,24 @@ def finished_run(
     asked = {label: {"name": label, **(options or {})} for label in benchmarks}
     run = {
         "status": status,
-        "run_key": "k",
+        "run_key": f"key of {folder}",
         "suite": "s",
         "identity": IDENTITY | {"benchmarks": asked} | identity,
-        "model": {"spec": f"/m/{name}", "name": name, "family": name.partition("--")[0], "step": step},
+        "model": {
+            "spec": f"/m/{name}",
+            "path": f"/m/{name}",
+            "name": name,
+            "family": name.partition("--")[0],
+            "step": step,
+            "digest": f"digest of {name}",
+        },
         "isolation": "full",
         "benchmarks": dict.fromkeys(benchmarks, entry),
-        "started_at": 1.0,
+        "started_at": 1_700_000_000.0 + (step or 0),
+        "finished_at": 1_700_000_100.0 + (step or 0),
         "command": f"codeassay run s --model {name}",
     }
+    settings = {"generation": {"n": num_samples}, "tracking": {"uri": None, "experiment": None}}
+    (folder / "config.yaml").write_text(json.dumps(settings))
     (folder / "run.json").write_text(json.dumps(run))
     return folder

@@ -26,6 +26,7 @@ from engine.tracking import (
     ui_command,
 )
 from engine.tracking_files import flat_params, redact, write_samples
+from engine.tracking_metrics import benchmark_metrics, parent_metrics
 from tests.engine.rows import grid, sample_row, sample_table
 
 EXPERIMENT = "code/ft-7b"
@@ -95,14 +96,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.mark.slow
 def test_metrics_stand_at_the_training_step_with_their_intervals(store: Store) -> None:
-    """Every flat metric is in the run at step = training step, value and interval ends alike, under legal names."""
+    """What the run is told stands at step = training step, value and interval ends alike, under legal names."""
     run, result = store.runs[1], store.results[1]
     stored = store.client.get_run(result.run_id)
-    assert stored.data.metrics == run.metrics.flat()
+    assert stored.data.metrics == parent_metrics(run.metrics)
     served = ("latency/ttft_seconds.p99", "throughput/generation_idle_share", "execution/run_seconds.mean")
     for name in ("humaneval/pass_at_1", "humaneval/pass_at_2.ci_low", "overall/pass_at_1.ci_high", *served):
         assert [metric.step for metric in store.client.get_metric_history(result.run_id, name)] == [2000]
-    assert result.num_metrics == len(run.metrics.flat())
+    assert result.num_metrics == len(parent_metrics(run.metrics)) + len(benchmark_metrics(run.metrics, "humaneval"))
     assert stored.info.status == "FINISHED"
     assert stored.info.end_time - stored.info.start_time == 100_000
 
@@ -152,11 +153,11 @@ def test_artifacts_lie_beside_the_runs(store: Store) -> None:
 
 @pytest.mark.slow
 def test_pushing_again_changes_nothing(store: Store) -> None:
-    """The same run again: the same MLflow run and LoggedModel, no new point in any metric's history."""
+    """The same run again: the same MLflow runs and LoggedModel, no new point in any metric's history."""
     again = push(store.runs[0], store.uri, EXPERIMENT)
     first = store.results[0]
     assert (again.run_id, again.model_id, again.created, again.num_metrics) == (first.run_id, first.model_id, False, 0)
-    assert len(store.client.search_runs([first.experiment_id])) == 3
+    assert len(store.client.search_runs([first.experiment_id])) == 3 * 2  # with the nested run of its benchmark
     assert len(store.client.search_logged_models([first.experiment_id])) == 3
     assert len(store.client.get_metric_history(first.run_id, "humaneval/pass_at_1")) == 1
     assert len(store.client.get_run(first.run_id).inputs.dataset_inputs) == 1
