@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from engine.cli_run import run_data
-from engine.identity import content_hash
-from engine.page.page import Page, write_page
-from engine.places import REPORT_FILE, program, runs_root
+from engine.page.report import report_page
 from engine.publish import summary
 from engine.report import render_comparison, render_run
 from engine.run_names import find_run
@@ -40,19 +37,3 @@ def run_report(names: Sequence[str], output: Path | None, *, page: bool, as_json
         if written.note:
             out.print(written.note, style="dim", markup=False, highlight=False)
     return 0
-
-
-def report_page(run_dirs: Sequence[Path], output: Path | None = None) -> Page:
-    """Write the page of one run into its directory, that of several below the runs, or where `output` says.
-
-    Raises:
-        UserError: a run is not there or has no metrics yet, or the page cannot be written.
-    """
-    command = shlex.join([program("codeassay"), "report", *map(str, run_dirs)])
-    return write_page(run_dirs, output or _place(run_dirs), command=command)
-
-
-def _place(run_dirs: Sequence[Path]) -> Path:
-    if len(run_dirs) == 1:
-        return run_dirs[0] / REPORT_FILE
-    return runs_root() / "reports" / content_hash([str(path.resolve()) for path in run_dirs]) / "index.html"

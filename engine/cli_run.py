@@ -13,6 +13,7 @@ from engine.cli_many import EXIT_INCOMPLETE, EXIT_OK, run_many
 from engine.config import RunConfig
 from engine.many import leave_ray
 from engine.metrics import Metrics
+from engine.page.report import report_page
 from engine.publish import push_run, summary
 from engine.report import render_run
 from engine.run import Outcome, evaluate
@@ -29,8 +30,7 @@ def run_models(configs: Sequence[RunConfig], *, repeat: int, output: Path | None
         return _run_one(configs[0], as_json=as_json)
 
     def push(outcome: Outcome) -> None:
-        if configs[0].tracking.enabled:
-            push_or_tell(outcome.run_dir, Console(stderr=True), quiet=as_json)
+        publish(outcome, configs[0], Console(stderr=True), quiet=as_json)
 
     def describe(outcome: Outcome) -> dict[str, Any]:
         return run_data(outcome.run_dir, outcome.metrics, outcome.status)
@@ -49,8 +49,7 @@ def _run_one(config: RunConfig, *, as_json: bool) -> int:
         return EXIT_INCOMPLETE
     finally:
         leave_ray()
-    if config.tracking.enabled:
-        push_or_tell(outcome.run_dir, err, quiet=as_json)
+    publish(outcome, config, err, quiet=as_json)
     if as_json:
         print(json.dumps(run_data(outcome.run_dir, outcome.metrics, outcome.status)))  # noqa: T201
     else:
@@ -60,6 +59,16 @@ def _run_one(config: RunConfig, *, as_json: bool) -> int:
         err.print(text, style="yellow", soft_wrap=True, markup=False)
         return EXIT_INCOMPLETE
     return EXIT_OK
+
+
+def publish(outcome: Outcome, config: RunConfig, err: Console, *, quiet: bool) -> None:
+    """Write the page of a run that has ended and send the run to MLflow, as far as both are wanted."""
+    if config.report.page:
+        page = report_page([outcome.run_dir])
+        if not quiet:
+            err.print(f"page: {page.path}", soft_wrap=True, markup=False, highlight=False)
+    if config.tracking.enabled:
+        push_or_tell(outcome.run_dir, err, quiet=quiet)
 
 
 def run_data(run_dir: Path, metrics: Metrics, status: str) -> dict[str, Any]:

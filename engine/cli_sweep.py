@@ -10,11 +10,11 @@ from pathlib import Path
 from rich.console import Console
 
 from engine.cli_many import EXIT_FAILED, EXIT_INCOMPLETE, EXIT_OK
-from engine.cli_run import push_or_tell, run_data
+from engine.cli_run import publish, run_data
 from engine.compare import Rules
 from engine.config import RunConfig
 from engine.many import Failure, Many, evaluate_many, in_folder, leave_ray
-from engine.places import program
+from engine.page.report import report_page
 from engine.run import Outcome
 from engine.store import read_run
 from engine.sweep import Checkpoints, Watch
@@ -23,7 +23,7 @@ from runners.errors import UserError
 
 
 @dataclass(slots=True)
-class _Swept:
+class Swept:
     """What became of the checkpoints so far."""
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -32,6 +32,7 @@ class _Swept:
     """Whether Ctrl-C ended a run; while waiting it ends the watch alone."""
 
     def add(self, many: Many) -> None:
+        """Take what became of a batch."""
         self.outcomes += many.outcomes
         self.failures += many.failures
         self.interrupted |= many.interrupted
@@ -63,29 +64,37 @@ def run_sweep(
         UserError: what is asked cannot be run at all, or a pattern matches nothing.
     """
     err = Console(stderr=True)
-    is_tracked = config_of("reference").tracking.enabled  # faults in suite or flags are told now, not after hours
     found = Checkpoints(patterns=patterns, watch=watch, tell=lambda text: _tell(err, text))
-    swept = _Swept()
+    swept = evaluate_checkpoints(found, config_of, err, output=output)
+    show(swept, as_json=as_json)
+    return _close(swept, found.left_out if watch is None else {}, err)
+
+
+def evaluate_checkpoints(
+    found: Checkpoints, config_of: Callable[[str], RunConfig], err: Console, *, output: Path | None = None
+) -> Swept:
+    """Evaluate checkpoints as they are found, write their pages and send them to MLflow; Ctrl-C ends it early.
+
+    Raises:
+        UserError: what is asked cannot be run at all, or a pattern matches nothing.
+    """
+    settings = config_of("reference")  # faults in suite or flags are told now, not after hours
+    swept = Swept()
     try:
         for batch in found.batches():
             configs = [config_of(model) for model in batch]
             configs = in_folder(configs, output) if output else configs
-            many = evaluate_many(configs, err, on_done=lambda run: _done(run, err) if is_tracked else None)
+            many = evaluate_many(configs, err, on_done=lambda run: publish(run, settings, err, quiet=True))
             swept.add(many)
             if many.interrupted:
                 break
             _tell_numbers(many, err)
     except KeyboardInterrupt:
-        swept.interrupted |= watch is None
+        swept.interrupted |= found.watch is None
         _tell(err, "\nstopped; what was committed is kept. Run again to go on.")
     finally:
         leave_ray()
-    _show(swept, as_json=as_json)
-    return _close(swept, found.left_out if watch is None else {}, err)
-
-
-def _done(outcome: Outcome, err: Console) -> None:
-    push_or_tell(outcome.run_dir, err, quiet=True)
+    return swept
 
 
 def _tell_numbers(many: Many, err: Console) -> None:
@@ -96,7 +105,8 @@ def _tell_numbers(many: Many, err: Console) -> None:
         _tell(err, f"{outcome.status}  {outcome.run_dir}  {numbers or 'withheld'}")
 
 
-def _show(swept: _Swept, *, as_json: bool) -> None:
+def show(swept: Swept, *, as_json: bool) -> None:
+    """Print the scores and changes of all checkpoints, and write their page."""
     if not swept.outcomes:
         return
     steps = steps_of(swept.run_dirs, Rules())
@@ -107,11 +117,11 @@ def _show(swept: _Swept, *, as_json: bool) -> None:
         return
     out = Console()
     out.print(render_steps(steps))
-    names = " ".join(str(path) for path in swept.run_dirs)
-    out.print(f"\nAs a page: {program('codeassay')} report {names}", soft_wrap=True, markup=False, highlight=False)
+    page = report_page(swept.run_dirs)
+    out.print(f"\npage  {page.path}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _close(swept: _Swept, left_out: dict[str, str], err: Console) -> int:
+def _close(swept: Swept, left_out: dict[str, str], err: Console) -> int:
     """Say what is left to do; the exit code."""
     for failure in swept.failures:
         err.print(f"failed: {failure.model}: {failure.error}", style="red", soft_wrap=True, markup=False)

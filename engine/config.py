@@ -140,6 +140,7 @@ class ReportConfig(Section):
     max_infra_errors: float = Field(
         0.005, description="Share of infrastructure errors above which a benchmark's headline is withheld.", ge=0, le=1
     )
+    page: bool = Field(True, description="Write the report page into the run directory when the run has ended.")
 
 
 class TrackingConfig(Section):

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.registry import load_benchmark
+from engine.cli_many import EXIT_FAILED, EXIT_OK
+from engine.cli_sweep import evaluate_checkpoints, show
 from engine.compare import Rules, compare, open_run
 from engine.compare_view import render
-from engine.pipeline import connect
+from engine.config import RunConfig
 from engine.places import cache_root, program, runs_root
-from engine.publish import push_run, summary
-from engine.report import render_comparison
-from engine.run import Outcome, evaluate
 from engine.suite import load_config
-from engine.tracking import ui_command
+from engine.sweep import Checkpoints
+from engine.tracking import default_tracking_uri, ui_command
 
 SUITE = "starter"
 _FLAGS = {"generation.n": 5, "generation.max_tokens": 160, "report.k": [1, 5]}
+_TYPED = "-n 5 --max-tokens 160 --k 1,5"
+"""_FLAGS as one types them."""
 
 
 def run_demo(directory: Path | None, *, as_json: bool) -> int:
@@ -33,37 +34,42 @@ def run_demo(directory: Path | None, *, as_json: bool) -> int:
     Raises:
         UserError: no isolation on this machine, or the directory cannot be written.
     """
-    err = Console(stderr=True)
+    err, out = Console(stderr=True), Console()
     checkpoints = directory or runs_root() / "demo"
-    found = sorted(checkpoints.glob("step-*")) or _train(checkpoints, err)
-    connect()
-    outcomes = [evaluate(load_config([SUITE], {"model.spec": str(path), **_FLAGS}, []), err) for path in found]
-    results = [push_run(outcome.run_dir) for outcome in outcomes]
-    if as_json:
-        for outcome in outcomes:
-            line = {"run_dir": str(outcome.run_dir), "metrics": outcome.metrics.flat()}
-            print(json.dumps(line | {"statuses": outcome.metrics.overall.statuses}))  # noqa: T201
-        return 0
-    out = Console()
-    out.print()
-    out.print(render_comparison([summary(outcome.run_dir) for outcome in outcomes]))
-    _compare_last(outcomes, out)
-    out.print("The same numbers in MLflow:")
-    out.print(f"  {ui_command(results[0].tracking_uri)}", soft_wrap=True, markup=False, highlight=False)
-    out.print("One run in full:")
-    out.print(f"  {program('codeassay')} report {outcomes[-1].run_dir}", soft_wrap=True, markup=False, highlight=False)
-    return 0
+    if not sorted(checkpoints.glob("step-*")):
+        _train(checkpoints, err)
+    pattern = f"{checkpoints}/step-*"
+    swept = evaluate_checkpoints(Checkpoints(patterns=[pattern], tell=err.print), _config, err)
+    if not as_json:
+        _say(
+            out,
+            "\nEvery checkpoint of the training:",
+            f"{program('codeassay')} sweep {SUITE} --models '{pattern}' {_TYPED}",
+        )
+    show(swept, as_json=as_json)
+    if not as_json:
+        _compare_last(swept.run_dirs, out)
+        uri = default_tracking_uri(runs_root())
+        _say(out, "The same numbers in MLflow (the run `demo starter by step` has the curve):", ui_command(uri))
+    return EXIT_FAILED if swept.failures or not swept.outcomes else EXIT_OK
 
 
-def _compare_last(outcomes: Sequence[Outcome], out: Console) -> None:
+def _config(model: str) -> RunConfig:
+    return load_config([SUITE], {"model.spec": model, **_FLAGS}, [])
+
+
+def _compare_last(run_dirs: Sequence[Path], out: Console) -> None:
     """The last checkpoint against the one before it, as `codeassay compare` shows it."""
-    out.print()
-    if len(outcomes) < 2:
+    if len(run_dirs) < 2:
         return
-    before, last = (open_run(outcome.run_dir) for outcome in outcomes[-2:])
-    command = f"{program('codeassay')} compare {before.name} {last.name}"
-    out.print(f"Is the last one better?  {command}", soft_wrap=True, markup=False, highlight=False)
+    before, last = (open_run(run_dir) for run_dir in run_dirs[-2:])
+    _say(out, "\nIs the last one better?", f"{program('codeassay')} compare {before.name} {last.name}")
     out.print(render(compare(before, last, Rules())))
+
+
+def _say(out: Console, text: str, command: str) -> None:
+    out.print(text, soft_wrap=True, markup=False, highlight=False)
+    out.print(f"  {command}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _train(directory: Path, console: Console) -> list[Path]:
