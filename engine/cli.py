@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from engine import cli_flags as flags
-from engine.cli_flags import JsonFlag
+from engine.cli_flags import Form, JsonFlag
 from engine.cli_stress_more import stress_app
 from runners.errors import UserError
 
@@ -149,6 +149,27 @@ def compare(
 
     rules = Rules(metric=metric, margin=margin, alpha=alpha, resamples=resamples, allow=tuple(allow or ()))
     raise typer.Exit(run_compare(base, candidates, rules, gate, as_json=as_json))
+
+
+@app.command()
+def leaderboard(
+    names: Annotated[list[str], typer.Argument(help="Experiments of MLflow, or directories with runs below.")],
+    metric: Annotated[str, typer.Option(help="The score that ranks, e.g. pass_at_5.")] = "pass_at_1",
+    suite: Annotated[str | None, typer.Option(help="Only evaluations of this suite.")] = None,
+    form: Annotated[Form, typer.Option("--format", help="How it is written.")] = Form.TABLE,
+    output: Annotated[Path | None, typer.Option(help="A file to write it to.")] = None,
+    alpha: Annotated[float, typer.Option(min=1e-6, max=0.5, help="Chance of a false call, over all pairs.")] = 0.05,
+    resamples: Annotated[int, typer.Option(min=100, help="Of the test of each pair.")] = 10_000,
+    as_json: JsonFlag = False,
+) -> None:
+    """Rank the best and the latest checkpoint of each model, and say which can be told apart."""
+    from engine.cli_leaderboard import run_leaderboard
+
+    chosen = Form.JSON if as_json else form
+    code = run_leaderboard(
+        names, metric=metric, suite=suite, form=chosen.value, output=output, alpha=alpha, resamples=resamples
+    )
+    raise typer.Exit(code)
 
 
 @app.command()

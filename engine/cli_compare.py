@@ -25,7 +25,8 @@ def run_compare(base: str, candidates: Sequence[str], rules: Rules, gate_file: P
         UserError: a run is not there, runs cannot be compared, or the gate file is wrong.
     """
     gate = read_gate(gate_file) if gate_file else None
-    there, *others = [open_run(find_run(name)) for name in (base, *candidates)]
+    there = open_run(find_run(base))
+    others = [open_run(find_run(name, like=there.run_dir)) for name in candidates]
     decisions = set()
     for comparison in [compare(there, other, rules) for other in others]:
         checked = []

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from runners.errors import UserError
+
+
+class Form(StrEnum):
+    """How a leaderboard is written."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    JSON = "json"
+
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")]
 Targets = Annotated[list[str], typer.Argument(help="A suite file or name, or benchmarks such as mbpp:sanitized.")]

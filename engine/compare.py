@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.asked import read_problems
 from engine.compare_costs import Cost, Side, compare_costs
-from engine.identity import content_hash, differences
+from engine.identity import content_hash, differences, flatten
 from engine.metrics import BenchmarkMetrics, Metrics
 from engine.paired import Difference, Verdict, detectable, holm, paired_difference, problems_to_decide, verdict
 from engine.scored_rows import METRIC_COLUMNS, ScoredRows, planned_of
@@ -155,8 +155,21 @@ def unlike(base: Run, candidate: Run, allow: Sequence[str] = ()) -> list[str]:
     shared = [name for name in base.run["benchmarks"] if name in candidate.run["benchmarks"]]
     if not shared:
         return ["benchmarks: none in common"]
-    found = differences(_asked(base, shared), _asked(candidate, shared))
+    found = differences(_asked_by(base.run, shared), _asked_by(candidate.run, shared))
     return [line for line in found if _matters(line.partition(":")[0], allow)]
+
+
+def asked_key(run: Mapping[str, Any]) -> str:
+    """Eight characters that are equal for runs that were asked alike, whatever their models; empty for no run.
+
+    Args:
+        run: what run.json holds.
+    """
+    if not run:
+        return ""
+    return content_hash(
+        {key: value for key, value in flatten(_asked_by(run, list(run["benchmarks"]))).items() if _matters(key, ())}
+    )
 
 
 def _clusters(run: Run) -> dict[tuple[str, str], str]:
@@ -166,18 +179,18 @@ def _clusters(run: Run) -> dict[tuple[str, str], str]:
     return {(label, task): cluster for label, task, cluster in zip(labels, tasks, clusters, strict=True) if cluster}
 
 
-def _asked(run: Run, shared: Sequence[str]) -> dict[str, Any]:
-    """The identity of a run as far as benchmarks that both have go, with their prompt modes and problems."""
+def _asked_by(run: Mapping[str, Any], shared: Sequence[str]) -> dict[str, Any]:
+    """The identity of a run as far as these benchmarks go, with their prompt modes and problems."""
     entries = {}
     for label in shared:
-        entry = run.run["benchmarks"][label]
-        tasks = entry["planned"]["task_ids"]
+        entry = run["benchmarks"][label]
+        tasks = entry["planned"].get("task_ids", [])
         entries[label] = {
-            **run.run["identity"]["benchmarks"].get(label, {}),
+            **run["identity"].get("benchmarks", {}).get(label, {}),
             "prompt": (entry.get("prompt") or {}).get("sha256"),
             "problems": f"{len(tasks)} ({content_hash(tasks)})",
         }
-    return {**run.run["identity"], "benchmarks": entries}
+    return {**run["identity"], "benchmarks": entries}
 
 
 def _matters(key: str, allow: Sequence[str]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from actors.execute import SAMPLES
+from engine.compare import asked_key
 from engine.identity import content_hash
 from engine.places import runs_root
 from engine.report import RunSummary
@@ -62,6 +63,7 @@ def push_run(run_dir: Path) -> PushResult:
         model_name=run["model"]["name"],
         model_family=run["model"]["family"],
         trajectory_key=_trajectory_key(run, run_dir),
+        asked_key=asked_key(run),
         model_digest=run["model"]["digest"],
         model_path=run["model"]["path"],
         model_step=run["model"]["step"],

@@ -39,6 +39,8 @@ class PushedRun:
     """The training that the checkpoint comes from."""
     trajectory_key: str = ""
     """Same for all checkpoints that were asked alike; empty keeps the run out of any trajectory."""
+    asked_key: str = ""
+    """Same for all runs that were asked alike, whatever their models."""
     model_digest: str
     model_path: str
     """Where the weights are; they stay there."""

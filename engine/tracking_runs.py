@@ -57,6 +57,7 @@ def run_tags(run: PushedRun) -> dict[str, str]:
         "codeassay.run_dir": str(run.run_dir.resolve()),
         "codeassay.git_sha": run.git_sha,
         "codeassay.trajectory": run.trajectory_key,
+        "codeassay.asked": run.asked_key,
         "mlflow.source.name": "codeassay",
         "mlflow.source.git.commit": run.git_sha,
     }

@@ -18,7 +18,7 @@ from engine.pipeline_errors import PipelineError
 from runners.errors import UserError
 from tests.actors.fakes import FakeSandbox
 
-VERBS = ("run", "sweep", "compare", "report", "push", "list", "doctor", "demo")
+VERBS = ("run", "sweep", "compare", "report", "leaderboard", "push", "list", "doctor", "demo")
 
 
 @dataclass(frozen=True, slots=True)

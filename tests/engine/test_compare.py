@@ -163,6 +163,7 @@ def test_runs_are_found_by_checkpoint(tmp_path: Path, monkeypatch: pytest.Monkey
         find_run("m--step-7")
     run_dir = finished_run(tmp_path / "runs" / "a" / "s-1", WEAK, 5)
     (tmp_path / "runs" / "run.json").write_text("damaged")
+    (tmp_path / "runs" / "samples").mkdir()
     assert find_run(str(run_dir)) == find_run("m--step-7") == find_run("/m/m--step-7") == run_dir
     with pytest.raises(UserError, match=r"m--step-8: neither.*m--step-7"):
         find_run("m--step-8")
@@ -170,7 +171,7 @@ def test_runs_are_found_by_checkpoint(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.slow
 def test_runs_are_found_by_their_id_in_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the directory that it was pushed from; one that is unknown, or whose directory is gone, is told."""
+    """By the directory that it was pushed from; one that is unknown, or of which nothing is left, is told."""
     from mlflow import MlflowClient
 
     monkeypatch.setenv("CODEASSAY_RUNS", str(tmp_path / "runs"))
@@ -180,7 +181,7 @@ def test_runs_are_found_by_their_id_in_mlflow(tmp_path: Path, monkeypatch: pytes
         client.create_run("0", tags={"codeassay.run_dir": str(path)}).info.run_id for path in (run_dir, tmp_path / "b")
     ]
     assert find_run(ids[0]) == run_dir
-    with pytest.raises(UserError, match="its directory is not on this machine"):
+    with pytest.raises(UserError, match="MLflow does not hold all of it"):
         find_run(ids[1])
     with pytest.raises(UserError, match="MLFLOW_TRACKING_URI"):
         find_run("0" * 32)
