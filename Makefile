@@ -18,9 +18,11 @@ ALONE := tests/runners/test_restricted.py
 # make perf-execution   what judging a program costs, beside peers; ARGS="--subset 20 --rounds 1" for a first look
 # make perf-verdicts    whether verdicts move with the machine's load; ARGS="--subset 10" for a first look
 # make perf-generation  generation through the pipeline beside plain engines; ARGS="--only overlap --rounds 1"
+# make perf-comparing   what compare, report, push and leaderboard cost
 # make perf-hostile     what hostile programs get from us and from peers
 
 .PHONY: demo test check test-vllm conformance perf-peers perf-execution perf-verdicts perf-hostile perf-generation \
+        perf-comparing screenshots \
         setup setup-vllm lock docs clean
 
 demo: setup
@@ -83,6 +85,9 @@ perf-verdicts: setup
 
 perf-hostile: setup
 	$(BIN)/python -m benchmarks_perf.hostile $(ARGS)
+
+perf-comparing: setup
+	$(BIN)/python -m benchmarks_perf.comparing $(ARGS)
 
 perf-generation: setup-vllm
 	$(VLLM)/bin/python -m benchmarks_perf.generation $(ARGS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
@@ -23,10 +24,13 @@ VARIABLES = {
     BG: "var(--panel)",
     **{colour: f"var(--s{number})" for number, colour in enumerate(SERIES)},
 }
+Item = TypeVar("Item")
 Sharing = bool | Literal["row", "col"]
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 MOST_CHARS = 26
+LEGEND_CHARS = 22
+"""Of a name, so that three stand side by side."""
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 KEPT = {
     *("fill", "fill-opacity", "fill-rule", "opacity", "text-anchor", "font-size", "font-weight", "font-style"),
@@ -95,13 +99,24 @@ def drawing(
     return figure, list(figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).ravel())
 
 
-def to_svg(figure: Drawing, key: str, label: str) -> str:
+class Tips(dict[str, tuple[str, ...]]):
+    """Texts that appear over parts of a plot, by the id of the part."""
+
+    def add(self, artist: Artist, *texts: str) -> None:
+        """Name a part; several texts are those of a line's markers, in order."""
+        name = f"tip-{len(self)}"
+        artist.set_gid(name)
+        self[name] = tuple(short(text, 160) for text in texts)
+
+
+def to_svg(figure: Drawing, key: str, label: str, tips: Mapping[str, tuple[str, ...]] | None = None) -> str:
     """The figure as an `<svg>` element without styles, scripts, fixed size or ids of another figure.
 
     Args:
         figure: what was drawn.
         key: stands before every id.
         label: what the plot shows, for those who do not see it.
+        tips: texts of parts.
     """
     text = StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
@@ -110,7 +125,8 @@ def to_svg(figure: Drawing, key: str, label: str) -> str:
         for child in list(parent):
             if child.tag in (f"{{{SVG}}}metadata", f"{{{SVG}}}style"):
                 parent.remove(child)
-    for element in root.iter():
+    for element in list(root.iter()):
+        _tell(element, (tips or {}).get(element.get("id", ""), ()))
         _plain(element, key)
     for name in ("width", "height"):
         root.attrib.pop(name, None)
@@ -119,6 +135,17 @@ def to_svg(figure: Drawing, key: str, label: str) -> str:
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _tell(element: ElementTree.Element, texts: Sequence[str]) -> None:
+    """A `<title>`, which browsers show under the pointer, in the part or in each of its markers."""
+    markers = element.findall(f".//{{{SVG}}}use")
+    parts = markers if len(texts) > 1 else [element]
+    if texts and len(parts) == len(texts):  # markers beyond the axes are not drawn, so cannot be told apart
+        for part, text in zip(parts, texts, strict=True):
+            title = ElementTree.Element(f"{{{SVG}}}title")
+            title.text = text
+            part.insert(0, title)
 
 
 def _plain(element: ElementTree.Element, key: str) -> None:
@@ -153,3 +180,48 @@ def series(number: int) -> dict[str, Any]:
     """Colour, marker and line of one series, so that they differ without colour too."""
     index = number % len(SERIES)
     return {"color": SERIES[index], "marker": MARKERS[index], "linestyle": LINES[index]}
+
+
+def pair_label(first: str, second: str) -> str:
+    """Two names on one line of an axis."""
+    return f"{short(first, 20)} · {short(second, 18)}"
+
+
+def last(items: Sequence[Item], most: int, what: str) -> tuple[list[Item], str]:
+    """The last items, as many as a plot has room for, and a sentence about those left out; empty if none is."""
+    note = f" Of {len(items)} {what} the last {most} are drawn." if len(items) > most else ""
+    return list(items[-most:]), note
+
+
+def lines_of_bars(axis: Axes, labels: Sequence[str]) -> None:
+    """Name the lines of a plot from top to bottom; only the other axis has a grid."""
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set_ylim(len(labels) - 0.4, -0.6)
+    axis.grid(visible=False, axis="y")
+
+
+def log_axis(axis: Axes, low: float, high: float) -> None:
+    """A logarithmic x axis with plain numbers, at least two of them."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_xscale("log")
+    axis.set_xlim(low / 1.15, high * 1.15)
+    if high < low * 30:
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high > low * 3 else tuple(range(1, 10))))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
+
+
+def shared_legend(figure: Drawing, axes: Sequence[Axes], columns: int = 3) -> None:
+    """One legend above all panels, with every series of any of them, each once; lines in the order of series."""
+    from matplotlib.lines import Line2D
+
+    found: dict[tuple[int, str], Artist] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            number = SERIES.index(str(handle.get_color())) if isinstance(handle, Line2D) else 0
+            found.setdefault((number, label), handle)
+    ordered = sorted(found, key=lambda each: each[0])
+    if ordered:
+        handles, labels = [found[each] for each in ordered], [label for _, label in ordered]
+        figure.legend(handles, labels, loc="outside upper left", ncols=min(columns, len(labels)))

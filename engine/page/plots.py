@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.compare import Comparison
-from engine.page import plot_samples, plot_scores
+from engine.page import plot_differences, plot_samples, plot_scores, plot_tags, plot_timeline
 from engine.page.figure import Figure
 from engine.page.inputs import PageRun
+from engine.page.plot_data import Known
 from engine.page.plot_style import styled
 
 
@@ -18,16 +19,17 @@ def draw(runs: Sequence[PageRun], comparisons: Sequence[Comparison]) -> list[Fig
         runs: at least one, in the order in which they are shown.
         comparisons: between some of them; may be empty.
     """
+    known = Known()
     with styled():
         figures = (
             plot_scores.score_by_step(runs),
-            plot_scores.forest(comparisons),
-            plot_scores.pass_at_k(runs),
-            plot_scores.flips(comparisons, runs),
+            plot_differences.forest(comparisons),
+            plot_scores.pass_at_k(runs, known),
+            plot_differences.flips(comparisons, runs, known),
             plot_samples.statuses(runs),
-            plot_scores.tags(runs),
-            plot_scores.robustness(runs),
-            plot_samples.latency(runs),
-            plot_samples.timeline(runs),
+            plot_tags.tags(runs, known),
+            plot_differences.robustness(runs, known),
+            plot_samples.latency(runs, known),
+            plot_timeline.timeline(runs, known),
         )
         return [figure for figure in figures if figure is not None]
