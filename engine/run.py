@@ -181,7 +181,10 @@ def _close(store: Store, prepared: Prepared, plan: Plan, *, drained: bool) -> Ou
     is_cut_short = not drained and Status.MISSING in metrics.overall.statuses
     status = "complete" if _is_complete(metrics) and not is_cut_short else "incomplete"
     nodes = _time_limit_factors(store.directory)
-    store.write_json(RUN_FILE, {**run, "status": status, "finished_at": time.time(), "time_limit_factors": nodes})
+    # A run that had nothing left to do ended when it last did something.
+    ended = run["sessions"][-1]["finished_at"] if run.get("sessions") else None
+    finished = {"status": status, "finished_at": ended or time.time(), "time_limit_factors": nodes}
+    store.write_json(RUN_FILE, {**run, **finished})
     return Outcome(run_dir=store.directory, status=status, metrics=metrics)
 
 

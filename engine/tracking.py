@@ -26,6 +26,7 @@ from engine.tracking_quiet import environment, quiet
 from engine.tracking_records import PushedDataset, PushedRun, PushResult
 from engine.tracking_runs import (
     KIND,
+    RUN_KEY,
     close,
     find_or_create,
     log_inputs,
@@ -37,7 +38,7 @@ from engine.tracking_runs import (
 )
 from engine.tracking_tables import FAILURES, FLIPS, compared_with, failures_table, flips_table, verdict_text
 from engine.tracking_traces import log_traces
-from engine.tracking_trajectory import before, parents_of, update_trajectory
+from engine.tracking_trajectory import MODEL_ID, before, parents_of, update_trajectory
 from runners.errors import UserError
 
 if TYPE_CHECKING:
@@ -116,9 +117,10 @@ def _push(client: MlflowClient, run: PushedRun, tracking_uri: str, experiment_id
     num_metrics = log_metrics(client, target, parent_metrics(run.metrics), run, model.model_id)
     children = [_push_benchmark(client, run, target, label, model.model_id) for label in labels(run.metrics)]
     close(client, target, run)
+    set_tags(client, target, {MODEL_ID: model.model_id})
     trajectory_id, tables = _place_among_others(client, run, target)
     num_artifacts = log_artifacts(client, run, target, tables)
-    num_traces = log_traces(client, tracking_uri, target, run)
+    num_traces = log_traces(client, tracking_uri, target, run, model.model_id)
     return PushResult(
         tracking_uri=tracking_uri,
         experiment_id=experiment_id,
@@ -148,14 +150,15 @@ def _push_benchmark(client: MlflowClient, run: PushedRun, parent: Run, label: st
 def _place_among_others(client: MlflowClient, run: PushedRun, target: Run) -> tuple[str, dict[str, str]]:
     """Update the training's trajectory and compare with the checkpoint before; gives the trajectory's id and tables."""
     tables = {FAILURES: failures_table(run.run_dir)}
-    if not run.trajectory_key or run.status != "complete" or run.model_step is None:
+    if not run.trajectory_key or run.model_step is None:
         return "", tables
     parents = parents_of(client, target.info.experiment_id, run.trajectory_key)
     trajectory_id = update_trajectory(client, target.info.experiment_id, run, parents)
-    previous = before(parents, run.model_step)
+    previous = before(parents, run.model_step) if run.status == "complete" else None
     if previous is None:
-        return trajectory_id, tables
-    found = compared_with(Path(previous.data.tags.get("codeassay.run_dir", "")), run.run_dir)
+        return trajectory_id if run.status == "complete" else "", tables
+    tags = previous.data.tags
+    found = compared_with(Path(tags.get("codeassay.run_dir", "")), tags[RUN_KEY], run.run_dir)
     if found is not None:
         tables[FLIPS] = flips_table(found)
         told = {"codeassay.verdict": verdict_text(found), "codeassay.compared_with": found.base.name}

@@ -63,10 +63,12 @@ def _write_all(run: PushedRun, tables: Mapping[str, str], directory: Path) -> No
     if told := read_run(run.run_dir):
         (directory / RUN_FILE).write_text(json.dumps(redact(told), indent=2) + "\n")
     write_samples(sorted(run.samples_dir.glob("part-*.parquet")), directory / SAMPLES_FILE)
-    for name in (PROBLEMS_FILE, str(REPORT_FILE)):
-        if (run.run_dir / name).exists():
-            (directory / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(run.run_dir / name, directory / name)
+    if (run.run_dir / PROBLEMS_FILE).exists():
+        shutil.copyfile(run.run_dir / PROBLEMS_FILE, directory / PROBLEMS_FILE)
+    if (run.run_dir / REPORT_FILE).exists():
+        (directory / REPORT_FILE).parent.mkdir(exist_ok=True)
+        page = (run.run_dir / REPORT_FILE).read_text(encoding="utf-8")
+        (directory / REPORT_FILE).write_text(redact(page), encoding="utf-8")
     for name, text in tables.items():
         (directory / name).write_text(text, encoding="utf-8")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -102,29 +103,38 @@ def log_inputs(client: MlflowClient, target: Run, datasets: tuple[PushedDataset,
 
 
 def log_metrics(client: MlflowClient, target: Run, numbers: Mapping[str, float], run: PushedRun, model_id: str) -> int:
-    """Log metrics whose value is not the stored one, tied to step, checkpoint and dataset; gives how many."""
+    """Log metrics whose value is not the stored one, tied to step, checkpoint and dataset; gives how many.
+
+    MLflow takes nothing back: an outcome that a resumed run has no more is told as none of it.
+    """
     known = target.data.metrics
-    metrics = _metrics(numbers, run, target.info.run_id, model_id)
-    new = [metric for metric in metrics if known.get(metric.key) != metric.value]
+    told = {metric_name(name): value for name, value in numbers.items()}
+    told |= {name: 0.0 for name in known if "statuses/" in name and name not in told}
+    new = list(
+        _metrics({name: value for name, value in told.items() if known.get(name) != value}, run, target, model_id)
+    )
     for start in range(0, len(new), METRICS_PER_BATCH):
         client.log_batch(target.info.run_id, metrics=new[start : start + METRICS_PER_BATCH])
     return len(new)
 
 
-def _metrics(numbers: Mapping[str, float], run: PushedRun, run_id: str, model_id: str) -> Iterator[Metric]:
+def _metrics(numbers: Mapping[str, float], run: PushedRun, target: Run, model_id: str) -> Iterator[Metric]:
     from mlflow.entities import Metric
 
+    # MLflow shows the larger of two values with one time, and refuses a second one of a LoggedModel: a value that
+    # changed has the time of its change, so that it is the one that counts.
+    changed = millis(max(run.finished_at, time.time()))
     for key, value in numbers.items():
         dataset = next((dataset for dataset in run.datasets if key.startswith(f"{dataset.label}/")), None)
         yield Metric(
-            metric_name(key),
+            key,
             value,
-            millis(run.finished_at),
+            changed if key in target.data.metrics else millis(run.finished_at),
             run.model_step or 0,
             model_id=model_id,
             dataset_name=dataset.label if dataset else None,
             dataset_digest=dataset.digest[:MAX_DIGEST_CHARS] if dataset else None,
-            run_id=run_id,
+            run_id=target.info.run_id,
         )
 
 

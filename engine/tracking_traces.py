@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from engine.store import read_samples
 from engine.tracking_files import redact
 from engine.tracking_records import PushedRun
 from engine.tracking_runs import set_tags
+from runners.program import OURS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,6 +23,7 @@ MOST_TRACES = 40
 """Far below what makes a list of traces slow; their ids fit in one tag."""
 TRACES = "codeassay.traces"
 MOST_CHARS = 20_000
+_OURS = frozenset(status.value for status in OURS)
 _SLIM = [
     "sample_id",
     "benchmark",
@@ -30,7 +32,6 @@ _SLIM = [
     "sample_index",
     "status",
     "finished_at",
-    "generation_started_at",
 ]
 _FULL = [
     *_SLIM,
@@ -38,6 +39,8 @@ _FULL = [
     "finish_reason",
     "prompt_tokens",
     "completion_tokens",
+    "generation_error",
+    "generation_started_at",
     "generation_seconds",
     "ttft_seconds",
     "program",
@@ -52,7 +55,7 @@ _FULL = [
 ]
 
 
-def log_traces(client: MlflowClient, tracking_uri: str, target: Run, run: PushedRun) -> int:
+def log_traces(client: MlflowClient, tracking_uri: str, target: Run, run: PushedRun, model_id: str) -> int:
     """Make the traces that are not there yet, drop those that are no longer true, link them; gives how many are new.
 
     Raises:
@@ -66,22 +69,21 @@ def log_traces(client: MlflowClient, tracking_uri: str, target: Run, run: Pushed
         client.delete_traces(experiment_id, trace_ids=stale)
     new = {name: row for name, row in chosen.items() if name not in known}
     if new:
-        _write(tracking_uri, experiment_id, new, run.run_dir, run.model_name)
-        client.link_traces_to_run([f"tr-{name}" for name in new], target.info.run_id)
+        _write(tracking_uri, target, new, run, model_id)
     set_tags(client, target, {TRACES: ",".join(chosen)} if chosen or known else {})
     return len(new)
 
 
 def choose_samples(run_dir: Path) -> list[dict[str, Any]]:
-    """At most MOST_TRACES samples: of each status the first of each problem, the statuses in turn."""
+    """At most MOST_TRACES samples: benchmarks and statuses in turn, of each the first sample of each problem first."""
     rows = read_samples(run_dir, _SLIM).to_pylist()
-    rows = [row for row in rows if row["generation_started_at"] is not None]
     rows.sort(key=lambda row: (row["sample_index"], row["benchmark"], row["variant"], row["task_id"]))
-    turns: dict[str, int] = {}
+    turns: dict[tuple[str, ...], int] = {}
     ranked = []
     for row in rows:
-        turns[row["status"]] = turns.get(row["status"], 0) + 1
-        ranked.append((turns[row["status"]], row["status"], row["sample_id"], row))
+        kind = (row["status"], row["benchmark"], row["variant"])
+        turns[kind] = turns.get(kind, 0) + 1
+        ranked.append((turns[kind], kind, row["sample_id"], row))
     return [row for *_, row in sorted(ranked, key=lambda each: each[:3])[:MOST_TRACES]]
 
 
@@ -92,35 +94,82 @@ def trace_id(run_id: str, row: Mapping[str, Any]) -> str:
 
 
 def _write(
-    tracking_uri: str, experiment_id: str, chosen: Mapping[str, Mapping[str, Any]], run_dir: Path, model_name: str
+    tracking_uri: str, target: Run, chosen: Mapping[str, Mapping[str, Any]], run: PushedRun, model_id: str
 ) -> None:
     from mlflow.tracing.client import TracingClient
 
     ids = {row["sample_id"] for row in chosen.values()}
-    full = {row["sample_id"]: row for row in redact(read_samples(run_dir, _FULL, ids).to_pylist())}
-    prompts = {
-        (row["benchmark"], row["task_id"], row["variant"]): redact(readable_prompt(row["prompt"]))
-        for row in read_problems(run_dir).to_pylist()
-    }
+    full = {row["sample_id"]: row for row in redact(read_samples(run.run_dir, _FULL, ids).to_pylist())}
+    prompts = _prompts(run.run_dir, full.values())
+    # Finished spans go straight to the store: no exporter, whose threads would outlive the push.
     tracing = TracingClient(tracking_uri)
+    spans: list[Any] = []
     for name, row in chosen.items():
         sample = full[row["sample_id"]]
-        prompt = prompts.get((row["benchmark"], row["task_id"], row["variant"]), "")
-        tracing.start_trace(_info(name, experiment_id, sample, prompt))
-        tracing.log_spans(experiment_id, list(_spans(name, sample, prompt, model_name)))
+        prompt = prompts.get(_problem(sample), "")
+        tracing.start_trace(_info(name, target, sample, prompt, model_id))
+        spans += _spans(name, sample, prompt, run.model_name)
+    tracing.log_spans(target.info.experiment_id, spans)
 
 
-def _info(name: str, experiment_id: str, row: Mapping[str, Any], prompt: str) -> Any:  # noqa: ANN401 - TraceInfo
+def _prompts(run_dir: Path, rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], str]:
+    """Prompts of these samples as one reads them; none where the run did not keep them."""
+    wanted = {_problem(row) for row in rows}
+    table = read_problems(run_dir)
+    keys = [table[name].to_pylist() for name in ("benchmark", "task_id", "variant")]
+    return {
+        (label, task, variant): redact(readable_prompt(table["prompt"][index].as_py()))
+        for index, (label, task, variant) in enumerate(zip(*keys, strict=True))
+        if (label, task, variant) in wanted
+    }
+
+
+def _problem(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return (row["benchmark"], row["task_id"], row["variant"])
+
+
+def _usage(row: Mapping[str, Any]) -> dict[str, int]:
+    """Tokens of a sample as MLflow counts them; nothing where a count is not known."""
+    asked, answered = row["prompt_tokens"], row["completion_tokens"]
+    if asked is None or answered is None:
+        return {}
+    return {"input_tokens": asked, "output_tokens": answered, "total_tokens": asked + answered}
+
+
+def _assessments(name: str, row: Mapping[str, Any], run_id: str) -> list[Any]:
+    """Whether the program passed, as MLflow shows it beside the trace; nothing where we failed."""
+    from mlflow.entities import AssessmentSource, Feedback
+
+    if row["status"] in _OURS:
+        return []
+    at = int(row["finished_at"] * 1000)
+    told = Feedback(
+        name="passed",
+        value=row["status"] == "passed",
+        rationale=row["status"],
+        source=AssessmentSource(source_type="CODE", source_id="codeassay"),
+        trace_id=f"tr-{name}",
+        metadata={"mlflow.assessment.sourceRunId": run_id},
+        create_time_ms=at,
+        last_update_time_ms=at,
+    )
+    told.assessment_id = f"a-{name}"  # so that a push that was broken off does not tell it twice
+    return [told]
+
+
+def _info(name: str, target: Run, row: Mapping[str, Any], prompt: str, model_id: str) -> Any:  # noqa: ANN401 - TraceInfo
     from mlflow.entities import TraceInfo, TraceLocation, TraceState
 
     start, end = _times(row)
+    usage = _usage(row)
+    metadata = {"mlflow.sourceRun": target.info.run_id, "mlflow.modelId": model_id, "mlflow.trace_schema.version": "3"}
     return TraceInfo(
         trace_id=f"tr-{name}",
-        trace_location=TraceLocation.from_experiment_id(experiment_id),
+        trace_location=TraceLocation.from_experiment_id(target.info.experiment_id),
         request_time=start // 1_000_000,
         execution_duration=(end - start) // 1_000_000,
         # A wrong answer is no error of ours: the status is a tag, by which one filters.
-        state=TraceState.ERROR if row["status"] in ("sandbox_error", "generation_error") else TraceState.OK,
+        state=TraceState.ERROR if row["status"] in _OURS else TraceState.OK,
         request_preview=prompt[:1000],
         response_preview=f"{row['status']}: {row['completion']}"[:1000],
         tags={
@@ -129,12 +178,14 @@ def _info(name: str, experiment_id: str, row: Mapping[str, Any], prompt: str) ->
             "codeassay.task_id": row["task_id"],
             "codeassay.benchmark": row["benchmark"],
         },
+        trace_metadata=metadata | ({"mlflow.trace.tokenUsage": json.dumps(usage)} if usage else {}),
+        assessments=_assessments(name, row, target.info.run_id),
     )
 
 
 def _times(row: Mapping[str, Any]) -> tuple[int, int]:
     """Start of the request and end of the judging, in nanoseconds since the epoch."""
-    start = row["generation_started_at"]
+    start = row["generation_started_at"] or row["execution_started_at"] or row["finished_at"]
     return int(start * 1e9), int(max(row["finished_at"], start) * 1e9)
 
 
@@ -143,7 +194,9 @@ def _spans(name: str, row: Mapping[str, Any], prompt: str, model_name: str) -> I
     start, end = _times(row)
     generated = start + int((row["generation_seconds"] or 0.0) * 1e9)
     told = {key: row[key] for key in ("finish_reason", "prompt_tokens", "completion_tokens", "ttft_seconds")}
-    outcome = {key: row[key] for key in ("status", "error", "stdout_tail", "stderr_tail") if row[key]}
+    outcome = {
+        key: row[key] for key in ("status", "error", "generation_error", "stdout_tail", "stderr_tail") if row[key]
+    }
     yield _span(
         name, 1, "sample", "CHAIN", (start, end), _cut(prompt), {"completion": _cut(row["completion"]), **outcome}
     )
@@ -156,6 +209,7 @@ def _spans(name: str, row: Mapping[str, Any], prompt: str, model_name: str) -> I
         _cut(prompt),
         _cut(row["completion"]),
         {"model": model_name, **told},
+        {"mlflow.llm.model": model_name, **({"mlflow.chat.tokenUsage": _usage(row)} if _usage(row) else {})},
     )
     if row["program"]:
         begun = int((row["execution_started_at"] or generated / 1e9) * 1e9)
@@ -176,6 +230,7 @@ def _span(
     inputs: object,
     outputs: object,
     attributes: Mapping[str, Any] | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> Any:  # noqa: ANN401 - Span
     from mlflow.entities import Span
 
@@ -185,6 +240,7 @@ def _span(
         "mlflow.spanInputs": inputs,
         "mlflow.spanOutputs": outputs,
         **{f"codeassay.{key}": value for key, value in (attributes or {}).items() if value is not None},
+        **(known or {}),
     }
     return Span.from_dict(
         {

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 TRAJECTORY = "codeassay.trajectory"
+MODEL_ID = "codeassay.model_id"
+"""Tag of a run: the LoggedModel of its checkpoint."""
 Points = dict[tuple[str, int], float]
 """Value by metric and training step."""
 
@@ -45,20 +47,27 @@ def before(parents: Sequence[Run], step: int) -> Run | None:
 
 
 def update_trajectory(client: MlflowClient, experiment_id: str, run: PushedRun, parents: Sequence[Run]) -> str:
-    """Give the trajectory the points that it lacks, or make it anew where a point is not true; gives its run id."""
-    names = [metric_name(name) for name in headlines(run.metrics)][:MOST_METRICS]
+    """Give the trajectory the points that it lacks, or make it anew where a point is not true.
+
+    Gives its run id; empty where no checkpoint is a point of it.
+    """
+    key = f"trajectory-{plain_name(run.trajectory_key)}"
+    found = list(client.search_runs([experiment_id], f"tags.`{RUN_KEY}` = '{key}'"))
+    known = dict(_points(client, found[0])) if found else {}
+    told = [name for name, _ in known]  # a run whose scores are withheld knows none of them
+    names = list(dict.fromkeys([*told, *map(metric_name, headlines(run.metrics))]))[:MOST_METRICS]
     wanted: Points = {
         (name, _step(parent)): parent.data.metrics[name]
         for parent in parents
         for name in names
         if name in parent.data.metrics
     }
-    key = f"trajectory-{plain_name(run.trajectory_key)}"
-    found = client.search_runs([experiment_id], f"tags.`{RUN_KEY}` = '{key}'", max_results=1)
-    known = dict(_points(client, found[0], names)) if found else {}
-    if found and any(wanted.get(point) != value for point, value in known.items()):
-        client.delete_run(found[0].info.run_id)
+    if len(found) > 1 or any(wanted.get(point) != value for point, value in known.items()):
+        for each in found:
+            client.delete_run(each.info.run_id)
         found, known = [], {}
+    if not wanted:
+        return ""
     target = found[0] if found else _create(client, experiment_id, key, run, parents)
     _log(client, target.info.run_id, {point: value for point, value in wanted.items() if point not in known}, parents)
     if target.info.status != "FINISHED":
@@ -79,21 +88,27 @@ def _create(client: MlflowClient, experiment_id: str, key: str, run: PushedRun, 
     return client.create_run(experiment_id, parents[0].info.start_time, tags, run_name=name)
 
 
-def _points(client: MlflowClient, target: Run, names: Sequence[str]) -> Iterator[tuple[tuple[str, int], float]]:
-    """What the trajectory says now; a step that has two values counts as untrue."""
-    for name in names:
-        if name in target.data.metrics:
-            for metric in client.get_metric_history(target.info.run_id, name):
-                yield (name, metric.step), metric.value
+def _points(client: MlflowClient, target: Run) -> Iterator[tuple[tuple[str, int], float]]:
+    """What the trajectory says now."""
+    for name in target.data.metrics:
+        for metric in client.get_metric_history(target.info.run_id, name):
+            yield (name, metric.step), metric.value
 
 
 def _log(client: MlflowClient, run_id: str, points: Mapping[tuple[str, int], float], parents: Sequence[Run]) -> None:
     """In order of steps, so that the last one is also what a table of runs shows."""
     from mlflow.entities import Metric
 
-    ended = {_step(parent): parent.info.end_time for parent in parents}
+    of_step = {_step(parent): parent for parent in parents}
     metrics = [
-        Metric(name, value, ended[step], step)
+        Metric(
+            name,
+            value,
+            of_step[step].info.end_time,
+            step,
+            model_id=of_step[step].data.tags.get(MODEL_ID),
+            run_id=run_id,
+        )
         for (name, step), value in sorted(points.items(), key=lambda item: item[0][1])
     ]
     for start in range(0, len(metrics), METRICS_PER_BATCH):

@@ -12,6 +12,7 @@ import pytest
 
 from engine import tracking_tables, tracking_traces
 from engine.publish import push_run
+from engine.run import load_outcome
 from engine.tracking_metrics import MOST_METRICS, benchmark_metrics, headlines, parent_metrics
 from engine.tracking_records import PushResult
 from tests.engine.finished_runs import finished_run
@@ -184,6 +185,7 @@ def test_a_checkpoint_tells_what_it_won_from_the_one_before(place: Place) -> Non
     table = json.loads(place.artifact(2, tracking_tables.FLIPS))
     assert len(table["data"]) == 2 * len(TASKS) - 1
     assert {row[2] for row in table["data"]} == {"won"}
+    assert {tuple(row[4:]) for row in table["data"]} == {(0.0, 0.5)}
     tags = place.run_of(2).data.tags
     assert (tags["codeassay.verdict"], tags["codeassay.compared_with"]) == (
         "humaneval better, mbpp better",
@@ -204,6 +206,8 @@ def test_exemplar_traces_lead_from_prompt_to_verdict(place: Place) -> None:
     assert generate.parent_id == execute.parent_id == sample.span_id
     assert sample.inputs == "def f():\n"
     assert generate.attributes["codeassay.completion_tokens"] == 20
+    assert trace.info.token_usage == {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120}
+    assert [(each.name, each.value) for each in trace.info.assessments] == [("passed", False)]
     assert execute.outputs["status"] == "runtime_error"
     assert SECRET not in str(trace.to_dict())
     assert generate.end_time_ns - generate.start_time_ns == 2_000_000_000
@@ -211,6 +215,67 @@ def test_exemplar_traces_lead_from_prompt_to_verdict(place: Place) -> None:
         locations=[place.results[1].experiment_id], run_id=place.results[2].run_id, max_results=500
     )
     assert len(linked) == tracking_traces.MOST_TRACES
+    assert {each.info.tags["codeassay.benchmark"] for each in linked} == set(BOTH)
+
+
+def test_a_score_that_falls_is_told(place: Place) -> None:
+    """Numbers computed anew take the place of larger ones that have the same time, and are not told twice."""
+    run_dir = checkpoint(place.folder / "falling", 1, 3, suite="falling")
+    push_run(run_dir)
+    worse = checkpoint(place.folder / "fallen", 1, 1, suite="falling")
+    (run_dir / "metrics.json").write_text((worse / "metrics.json").read_text())
+    result = push_run(run_dir)
+    _, metrics = load_outcome(worse)
+    assert place.client.get_run(result.run_id).data.metrics == parent_metrics(metrics)
+    assert push_run(run_dir).num_metrics == 0
+
+
+def test_an_outcome_that_a_resumed_run_has_no_more_is_none(place: Place) -> None:
+    """Faults that were filled in do not stay on the page of the run, nor of its benchmark."""
+    fault = sample_row(TASKS[1], "sandbox_error", benchmark="mbpp")
+    short = finished_run(
+        place.folder / "short", dict.fromkeys(TASKS, 2), 4, benchmarks=BOTH, faults=[fault], status="incomplete"
+    )
+    first = push_run(short)
+    assert place.client.get_run(first.run_id).data.metrics["statuses/sandbox_error"] == 1
+    whole = finished_run(place.folder / "whole", dict.fromkeys(TASKS, 2), 4, benchmarks=BOTH)
+    (short / "metrics.json").write_text((whole / "metrics.json").read_text())
+    push_run(short)
+    runs = [place.client.get_run(each) for each in (first.run_id, *first.child_ids)]
+    told = [value for run in runs for name, value in run.data.metrics.items() if name.endswith("sandbox_error")]
+    assert told == [0.0, 0.0]
+
+
+def test_a_checkpoint_that_is_no_longer_complete_leaves_the_curve(place: Place) -> None:
+    """What is being filled in again says nothing until it is done; no other point is lost."""
+    run_dirs = [checkpoint(place.folder / "leaving", step, step, suite="leaving") for step in (1, 2)]
+    trajectory = [push_run(run_dir).trajectory_id for run_dir in run_dirs][-1]
+    told = json.loads((run_dirs[1] / "run.json").read_text()) | {"status": "incomplete"}
+    (run_dirs[1] / "run.json").write_text(json.dumps(told))
+    assert push_run(run_dirs[1]).trajectory_id == ""
+    assert place.client.get_run(trajectory).info.lifecycle_stage == "deleted"
+    again = place.client.get_run(push_run(run_dirs[0]).trajectory_id)
+    assert [step for step, _ in place.history(again, "humaneval/pass_at_1")] == [1]
+
+
+def test_texts_lose_their_secrets_before_they_are_cut(place: Place) -> None:
+    """Half a secret at the end of what is shown would not be known as one."""
+    long = "x" * (tracking_tables.MOST_CHARS - 8)
+    leak = sample_row(TASKS[0], "runtime_error", program=f"{long}{SECRET}")
+    folder = finished_run(place.folder / "cut", dict.fromkeys(TASKS, 4), 4, faults=[leak])
+    table = json.loads(tracking_tables.failures_table(folder))
+    assert [row[-1] for row in table["data"]] == [f"{long}[redacte"]
+
+
+def test_a_run_of_stored_samples_has_traces_too(tmp_path: Path) -> None:
+    """Nothing is known of how they were generated; they are chosen all the same, benchmarks and outcomes in turn."""
+    unknown: dict[str, Any] = {"generation_started_at": None, "generation_seconds": None}
+    rows = [sample_row(task, benchmark=label, **unknown) for label in BOTH for task in TASKS]
+    chosen = tracking_traces.choose_samples(
+        finished_run(tmp_path / "run", dict.fromkeys(TASKS, 1), 4, benchmarks=BOTH, faults=rows)
+    )
+    kinds = [(row["benchmark"], row["status"]) for row in chosen]
+    assert {kinds.count(kind) for kind in kinds} == {tracking_traces.MOST_TRACES // 4}
 
 
 def test_all_that_a_comparison_needs_is_an_artifact(place: Place) -> None:
@@ -229,6 +294,9 @@ def test_a_report_that_is_there_is_sent(place: Place) -> None:
     page.write_text("<p>two</p>")
     assert push_run(page.parents[1]).num_artifacts == 1
     assert place.artifact(1, "report/index.html") == "<p>two</p>"
+    page.write_text(f"<p>{SECRET}</p>")
+    push_run(page.parents[1])
+    assert place.artifact(1, "report/index.html") == "<p>[redacted]</p>"
 
 
 def test_a_run_that_was_resumed_mends_the_curve(place: Place) -> None:
@@ -262,8 +330,6 @@ def test_incomplete_runs_and_repeats_are_no_points(place: Place) -> None:
 
 def test_the_parent_has_headlines_first_and_the_child_all_of_its_benchmark(tmp_path: Path) -> None:
     """With so many benchmarks that not everything fits, every headline with its interval is there."""
-    from engine.run import load_outcome
-
     labels = tuple(f"b{number:02}" for number in range(15))
     _, metrics = load_outcome(finished_run(tmp_path / "run", dict.fromkeys(TASKS, 1), 4, benchmarks=labels))
     told = parent_metrics(metrics)

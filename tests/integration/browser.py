@@ -34,6 +34,8 @@ class Seen:
     """Errors on the console, those of the security policy too, and exceptions."""
     requests: list[str] = field(default_factory=list)
     """Addresses of everything it asked for."""
+    missing: list[str] = field(default_factory=list)
+    """Addresses that were answered with an error."""
 
     def text(self, selector: str) -> str:
         """Of the first element, as it is shown."""
@@ -62,6 +64,7 @@ def seen(browser: Browser, address: str | Path, **options: Any) -> Iterator[Seen
     found.page.on("console", lambda said: found.complaints.append(said.text) if said.type == "error" else None)
     found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
     found.page.on("request", lambda request: found.requests.append(request.url))
+    found.page.on("response", lambda answer: found.missing.append(answer.url) if answer.status >= 400 else None)
     try:
         found.page.goto(url)
         yield found

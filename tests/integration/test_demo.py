@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.engine.mlflow_server import Server
+from tests.integration.browser import Seen, chromium, needs_chromium, seen
 from tests.integration.command import codeassay
 
 pytestmark = pytest.mark.slow
@@ -42,6 +46,72 @@ def test_scores_rise_with_training_and_mlflow_holds_them_at_their_steps(places: 
     assert sorted((metric.step, metric.value) for metric in points) == logged
     models = client.search_logged_models([experiment.experiment_id])
     assert sorted(int(model.params["step"]) for model in models) == [step for step, _ in logged]
+
+
+@pytest.fixture(scope="module")
+def server(places: Path) -> Iterator[Server]:
+    """A real `mlflow server` over the demo's store."""
+    runs = places / "runs"
+    found = Server(f"sqlite:///{runs / 'mlflow.db'}", runs / "mlartifacts")
+    yield found
+    found.close()
+
+
+@needs_chromium
+def test_the_ui_draws_the_curve_of_the_training(server: Server) -> None:
+    """The run of the trajectory shows a chart whose points are the steps and scores, without a word on the console."""
+    demo = Demo(server.address)
+    with chromium() as browser, seen(browser, f"{server.address}/#{demo.page(demo.curve)}/model-metrics") as found:
+        found.page.wait_for_selector(".js-plotly-plot .scatterlayer .point", state="attached")
+        charts = found.page.locator(".js-plotly-plot").evaluate_all(
+            "plots => plots.map(plot => plot.data.map(line => [Array.from(line.x), Array.from(line.y)]))"
+        )
+        steps = [int(run.data.tags["codeassay.step"]) for run in demo.parents]
+        scores = [run.data.metrics["starter/pass_at_1"] for run in demo.parents]
+        assert [steps, scores] in [line for chart in charts for line in chart]
+        assert demo.complaints(found) == []
+
+
+@needs_chromium
+def test_the_ui_compares_the_three_checkpoints(server: Server) -> None:
+    """The compare view holds the name and the score of each, without a word on the console."""
+    demo = Demo(server.address)
+    runs = json.dumps([run.info.run_id for run in demo.parents])
+    address = f"{server.address}/#/compare-runs?runs={runs}&experiments={json.dumps([demo.experiment_id])}"
+    with chromium() as browser, seen(browser, address) as found:
+        found.page.get_by_text("Comparing 3 Runs from 1 Experiment").wait_for()
+        text = found.text("body")
+        for run in demo.parents:
+            assert str(run.info.run_name) in text
+            shown = f"{run.data.metrics['starter/pass_at_1']:.3f}".rstrip("0")
+            assert shown in text
+        assert demo.complaints(found) == []
+
+
+class Demo:
+    """What the store holds of the demo."""
+
+    def __init__(self, address: str) -> None:
+        from mlflow import MlflowClient
+
+        client = MlflowClient(address)
+        self.experiment_id = client.get_experiment_by_name("demo").experiment_id
+        runs = client.search_runs([self.experiment_id])
+        kinds = {
+            kind: [run for run in runs if run.data.tags["codeassay.kind"] == kind] for kind in ("run", "trajectory")
+        }
+        (self.curve,) = kinds["trajectory"]
+        self.parents = sorted(kinds["run"], key=lambda run: int(run.data.tags["codeassay.step"]))
+
+    def page(self, run: Any) -> str:
+        """The path of a run's page."""
+        return f"/experiments/{self.experiment_id}/runs/{run.info.run_id}"
+
+    def complaints(self, found: Seen) -> list[str]:
+        """What the console said, but for what MLflow 3.17 says on every page of a server without users."""
+        missing = [url for url in found.missing if not url.endswith("/ajax-api/2.0/mlflow/users/current")]
+        said = [text for text in found.complaints if "404" not in text and "ResizeObserver loop" not in text]
+        return missing + said
 
 
 def test_nothing_is_prepared(places: Path) -> None:
