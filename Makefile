@@ -18,6 +18,7 @@ ALONE := tests/runners/test_restricted.py
 # make perf-execution   what judging a program costs, beside peers; ARGS="--subset 20 --rounds 1" for a first look
 # make perf-verdicts    whether verdicts move with the machine's load; ARGS="--subset 10" for a first look
 # make perf-generation  generation through the pipeline beside plain engines; ARGS="--only overlap --rounds 1"
+# make screenshots      the README's pictures, from the runs of a demo; needs chromium
 # make perf-comparing   what compare, report, push and leaderboard cost
 # make perf-hostile     what hostile programs get from us and from peers
 
@@ -95,6 +96,9 @@ perf-generation: setup-vllm
 # Pin what is installed now, after the ranges in pyproject.toml were tried.
 lock:
 	$(BIN)/python -m pip freeze --exclude codeassay | sed -E 's/\+cpu$$//' | grep -v '^-e ' > requirements.lock
+
+screenshots: setup
+	$(BIN)/python -m tests.integration.screenshots $(ARGS)
 
 docs: setup
 	$(BIN)/python -m engine.config_reference > engine/CONFIG.md

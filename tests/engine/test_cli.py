@@ -17,6 +17,7 @@ from engine import cli
 from engine.pipeline_errors import PipelineError
 from runners.errors import UserError
 from tests.actors.fakes import FakeSandbox
+from tests.engine.finished_runs import finished_run
 
 VERBS = ("run", "sweep", "compare", "report", "leaderboard", "push", "list", "doctor", "demo")
 
@@ -295,3 +296,18 @@ def test_a_fault_of_all_models_is_told_once(
     said = command("run", "starter", "--model", f"replay:{samples[0].parent}/s-*")
     assert (said.code, said.out) == (2, "")
     assert said.err.splitlines()[-1] == "codeassay: pass@7 needs 7 samples"
+
+
+def test_a_report_is_shown_and_written(command: Command, tmp_path: Path) -> None:
+    """One run in full with its page beside it; several side by side in one page where --output says."""
+    one, two = (finished_run(tmp_path / name, {"a": 1, "b": 2}, 3, name=name) for name in ("m-1", "m-2"))
+    said = command("report", str(one))
+    assert said.code == 0
+    assert f"page  {one}/report/index.html" in said.out
+    assert (one / "report" / "index.html").read_text().startswith("<!doctype html>")
+    both = command("report", str(one), str(two), "--output", str(tmp_path / "page.html"), "--json")
+    told = json.loads(both.out)
+    assert [run["run_dir"] for run in told["runs"]] == [str(one), str(two)]
+    assert Path(told["page"]).exists()
+    assert "page" not in json.loads(command("report", str(two), "--no-page", "--json").out)
+    assert not (two / "report").exists()
