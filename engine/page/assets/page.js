@@ -54,7 +54,7 @@
     options($("status"), [["", "any"], ...statuses.map((s) => [s, label(s)])]);
     const tags = [...new Set(data.problems.flatMap((p) => p.tags))].sort();
     options($("tag"), tags.length ? [["", "any"], ...tags.map((t) => [t, t])] : []);
-    options($("flip"), several ? [["", "any"], ["won", "won: right is better"], ["lost", "lost: right is worse"], ["changed", "any difference"]] : []);
+    options($("flip"), several ? [["", "any"], ["won", "won by the right"], ["lost", "lost by the right"], ["changed", "any difference"]] : []);
     for (const side of ["left", "right"]) options($(side), several ? runs : []);
     const last = data.runs.length - 1;
     $("left").value = String(Math.max(0, last - 1));
@@ -69,8 +69,11 @@
 
   function flips(problem) {
     const [left, right] = sides().map((index) => problem.runs[index]);
-    if (!left || !right || left.value === undefined || left.value === null || right.value === null) return "";
-    return right.value > left.value ? "won" : right.value < left.value ? "lost" : "";
+    if (!left || !right || typeof left.value !== "number" || typeof right.value !== "number") return "";
+    // As everywhere: won and lost are problems whose value crosses one half.
+    if (left.value < 0.5 && right.value >= 0.5) return "won";
+    if (right.value < 0.5 && left.value >= 0.5) return "lost";
+    return left.value === right.value ? "" : "moved";
   }
 
   function matches(problem, words) {
