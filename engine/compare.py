@@ -132,7 +132,7 @@ def compare(base: Run, candidate: Run, rules: Rules) -> Comparison:
     sides = {
         name: [ScoredRows.of(name, own, plan[name]) for own, plan in zip(rows, planned, strict=True)] for name in shared
     }
-    clusters = _clusters(base)
+    clusters = clusters_of(base)
     compared = [_compared(name, pair, rules, clusters, _fault(name, base, candidate)) for name, pair in sides.items()]
     return Comparison(
         base=base,
@@ -172,7 +172,7 @@ def asked_key(run: Mapping[str, Any]) -> str:
     )
 
 
-def _clusters(run: Run) -> dict[tuple[str, str], str]:
+def clusters_of(run: Run) -> dict[tuple[str, str], str]:
     """What problems share, by benchmark and task; those that stand alone are not in it."""
     problems = read_problems(run.run_dir).select(["benchmark", "task_id", "cluster"])
     labels, tasks, clusters = (column.to_pylist() for column in problems.columns)

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 
 from benchmarks.problem import NOMINAL
-from engine.compare import Run, asked_key, open_run
+from engine.compare import Run, asked_key, clusters_of, open_run
 from engine.metrics import OVERALL, Estimate, Metrics
 from engine.paired import holm, paired_difference
 from engine.places import runs_root
@@ -225,13 +225,17 @@ def _place(one: Candidate, best: Candidate, latest: Candidate, count: int, metri
 
 def _told_apart(places: Sequence[Place], metric: str, alpha: float, resamples: int) -> set[tuple[int, int]]:
     """Pairs of places, the better first, whose paired difference is significant after Holm over all pairs."""
-    values = [_values(open_run(place.run_dir), metric) for place in places]
+    runs = [open_run(place.run_dir) for place in places]
+    values = [_values(run, metric) for run in runs]
+    clusters = {key: f"in {cluster}" for run in runs for key, cluster in clusters_of(run).items()}
     pairs = list(combinations(range(len(places)), 2))
     p_values = []
     for first, second in pairs:
         keys = [key for key in values[first] if key in values[second]]
         sides = ([values[index][key] for key in keys] for index in (first, second))
-        p_values.append(paired_difference(*sides, resamples=resamples).p_value if keys else 1.0)
+        shared = [clusters.get(key, key) for key in keys]
+        found = shared if len(set(shared)) < len(keys) else None
+        p_values.append(paired_difference(*sides, clusters_P=found, resamples=resamples).p_value if keys else 1.0)
     return {pair for pair, p in zip(pairs, holm(p_values), strict=True) if p < alpha}
 
 

@@ -58,6 +58,14 @@ def test_equal_places_share_a_letter_and_others_do_not(runs: Path) -> None:
     assert [place.group for place in board(runs).places] == ["a", "b", "b", "c"]
 
 
+def test_problems_that_share_a_source_speak_once(runs: Path) -> None:
+    """Forty problems of four sources cannot tell even the best from the worst: four signs are too few."""
+    clusters = {task: f"source {number // 10}" for number, task in enumerate(TASKS)}
+    for model, passed in (("x", 4), ("y", 0)):
+        checkpoint(runs / "few", model, 1, passed, clusters=clusters)
+    assert [place.group for place in board(runs / "few").places] == ["a", "a"]
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_letters_are_shared_exactly_by_those_that_are_not_told_apart(seed: int) -> None:
     """Whatever the pairs, and everyone has a letter."""
