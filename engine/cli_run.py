@@ -18,6 +18,7 @@ from engine.publish import push_run, summary
 from engine.report import render_run
 from engine.run import Outcome, evaluate
 from engine.tracking import TrackingUnavailable, ui_command
+from runners.errors import UserError
 
 
 def run_models(configs: Sequence[RunConfig], *, repeat: int, output: Path | None, as_json: bool) -> int:
@@ -64,11 +65,21 @@ def _run_one(config: RunConfig, *, as_json: bool) -> int:
 def publish(outcome: Outcome, config: RunConfig, err: Console, *, quiet: bool) -> None:
     """Write the page of a run that has ended and send the run to MLflow, as far as both are wanted."""
     if config.report.page:
-        page = report_page([outcome.run_dir])
-        if not quiet:
-            err.print(f"page: {page.path}", soft_wrap=True, markup=False, highlight=False)
+        _page_or_tell(outcome.run_dir, err, quiet=quiet)
     if config.tracking.enabled:
         push_or_tell(outcome.run_dir, err, quiet=quiet)
+
+
+def _page_or_tell(run_dir: Path, err: Console, *, quiet: bool) -> None:
+    """Write the page; where that cannot be, the run is whole all the same, and how to do it later is told."""
+    try:
+        page = report_page([run_dir])
+    except UserError as error:
+        err.print(f"page: {error}", style="yellow", soft_wrap=True, markup=False)
+        err.print(f"Write it later: codeassay report {run_dir}", soft_wrap=True, markup=False)
+        return
+    if not quiet:
+        err.print(f"page: {page.path}", soft_wrap=True, markup=False, highlight=False)
 
 
 def run_data(run_dir: Path, metrics: Metrics, status: str) -> dict[str, Any]:

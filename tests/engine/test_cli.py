@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from engine import cli
+from engine.cli_run import publish
 from engine.pipeline_errors import PipelineError
+from engine.run import Outcome, load_outcome
+from engine.suite import load_config
 from runners.errors import UserError
 from tests.actors.fakes import FakeSandbox
 from tests.engine.finished_runs import finished_run
@@ -311,3 +315,15 @@ def test_a_report_is_shown_and_written(command: Command, tmp_path: Path) -> None
     assert Path(told["page"]).exists()
     assert "page" not in json.loads(command("report", str(two), "--no-page", "--json").out)
     assert not (two / "report").exists()
+
+
+def test_a_page_that_cannot_be_written_costs_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told with the way to write it later; the run stays complete."""
+    run_dir = finished_run(tmp_path / "run", {"a": 1}, 3)
+    (run_dir / "report").write_text("in the way")
+    outcome = Outcome(run_dir=run_dir, status="complete", metrics=load_outcome(run_dir)[1])
+    config = load_config(["starter"], {}, ["tracking.enabled=false"])
+    publish(outcome, config, Console(stderr=True, width=200), quiet=False)
+    told = capsys.readouterr().err
+    assert "index.html: cannot be written" in told
+    assert f"codeassay report {run_dir}" in told
