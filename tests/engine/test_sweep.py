@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from engine.cli_sweep import evaluate_checkpoints
+from engine.suite import load_config
 from engine.sweep import OLD_SECONDS, Checkpoints, Watch
 from runners.errors import UserError
 from tests.actors.test_completeness import checkpoint
@@ -126,3 +130,14 @@ def test_what_is_waited_for_is_told_once(tmp_path: Path) -> None:
         list(training.checkpoints(tmp_path, Watch()).batches())
     assert len(training.told) == 1
     assert "no config.json" in training.told[0]
+
+
+def test_ctrl_c_while_waiting_ends_the_watch_alone(tmp_path: Path) -> None:
+    """No run was broken off, so nothing is left to resume; without a watch there is something left."""
+    told = StringIO()
+    found = Training().checkpoints(tmp_path, Watch())
+    swept = evaluate_checkpoints(
+        found, lambda model: load_config(["starter"], {"model.spec": model}, []), Console(file=told)
+    )
+    assert (swept.outcomes, swept.interrupted) == ([], False)
+    assert "stopped; what was committed is kept" in told.getvalue()
