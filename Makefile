@@ -2,6 +2,7 @@
 # make test   set up and run all tests but those of vLLM and of whole benchmarks
 # make check  lint, types and unit tests only
 # make test-vllm     the vLLM generator for real, on CPUs, in an environment of its own (.venv-vllm)
+# make toolchains    compilers and runtimes of all languages (apt-get, npm), and what makes them fast
 # make conformance   every row of the real benchmarks in ../shared/data, where that is
 
 PYTHON ?= python3
@@ -24,7 +25,7 @@ ALONE := tests/runners/test_restricted.py
 
 .PHONY: demo test check test-vllm conformance perf-peers perf-execution perf-verdicts perf-hostile perf-generation \
         perf-comparing screenshots \
-        setup setup-vllm lock docs clean
+        toolchains setup setup-vllm lock docs clean
 
 demo: setup
 	$(BIN)/codeassay demo
@@ -43,6 +44,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n 2 -m "not slow and not conformance and not vllm" --ignore $(ALONE)
 	$(BIN)/python -m pytest -q -m "not slow" $(ALONE)
+
+toolchains: setup
+	$(BIN)/python -m runners.provide
 
 conformance: setup
 	$(BIN)/python -m pytest -q -m conformance

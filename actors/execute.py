@@ -158,6 +158,9 @@ class Execute:
         if completion.error:
             verdict = Verdict(status=Status.GENERATION_ERROR, judge="none", error=completion.error)
             return judged_row((), (verdict,), {}, None)
+        if problem.unavailable:
+            verdict = Verdict(status=Status.MISSING, judge="none", error=problem.unavailable)
+            return judged_row((), (verdict,), {}, None)
         programs = tuple(self._limited(key, program) for program in benchmark.programs(problem, completion))
         judged = tuple(self._run_once(key, program, seen, idle) for program in programs)
         row = self._scored(benchmark, problem, completion, programs, tuple(each.verdict for each in judged))
@@ -212,6 +215,7 @@ def judged_row(
     """
     ranked = sorted(verdicts, key=lambda verdict: (verdict.status.counts, verdict.passed))
     verdict = ranked[0] if ranked else Verdict(status=Status.PASSED, judge="text")
+    compiled = [v.compile_seconds for v in verdicts if v.compile_seconds is not None]
     peaks = [v.peak_memory_bytes for v in verdicts if v.peak_memory_bytes is not None]
     return {
         "program": storable(programs[0].source) if programs else "",
@@ -219,7 +223,7 @@ def judged_row(
         "status": verdict.status.value,
         "judge": verdict.judge,
         "isolation": verdict.isolation,
-        "compile_seconds": None,
+        "compile_seconds": sum(compiled) if compiled else None,
         "cpu_seconds": sum(v.cpu_seconds for v in verdicts),
         "wall_seconds": sum(v.wall_seconds for v in verdicts),
         "peak_memory_bytes": max(peaks, default=None),

@@ -17,6 +17,8 @@ from typing import Literal
 
 from actors.alone import Alone
 from actors.verdict_cache import VerdictCache
+from runners import kit
+from runners.languages import LANGUAGES, PYTHON
 from runners.program import Limits, Program, Status, Verdict
 from runners.sandbox import Sandbox
 from runners.supervise import Idle
@@ -159,6 +161,11 @@ def _with_costs(verdict: Verdict, other: Verdict) -> Verdict:
     )
 
 
+def _toolchain(program: Program) -> str:
+    """What a verdict depends on besides program and sandbox: the language's compiler and harness."""
+    return "" if program.language == PYTHON else f" {kit.fingerprint(LANGUAGES[program.language])}"
+
+
 class PassRates:
     """How likely a problem's next sample passes, by what this executor has seen."""
 
@@ -231,7 +238,7 @@ class Judging:
     def _decide(self, key: ProblemKey, program: Program, sha256: str, idle: Idle | None) -> Judged:
         if self._cache is None:
             return self._judge(key, program, idle)
-        sha256, mode = sha256 or program.sha256(), self._mode(key)
+        sha256, mode = sha256 or program.sha256(), self._mode(key, program) + _toolchain(program)
         if (kept := self._cache.get(sha256, mode)) is not None:
             return Judged(verdict=kept, cached=True)
         judged = self._judge(key, program, idle)
@@ -239,12 +246,14 @@ class Judging:
             self._cache.put(sha256, mode, judged.verdict)
         return judged
 
-    def _mode(self, key: ProblemKey) -> Policy:
-        """The policy as it is for this problem."""
+    def _mode(self, key: ProblemKey, program: Program) -> Policy:
+        """The policy as it is for this problem; what is not plain Python has one judge only."""
+        if program.language != PYTHON or program.environment:
+            return "inside"
         return "inside" if self._policy == "auto" and key not in self._splittable else self._policy
 
     def _judge(self, key: ProblemKey, program: Program, idle: Idle | None) -> Judged:
-        mode = self._mode(key)
+        mode = self._mode(key, program)
         likely = key[0] not in self._inside_first and self._rates.rate(key) > _SPLIT_FIRST_RATE
         if mode == "split" or (mode == "auto" and likely):
             return self._runner.run(replace(program, judge="split"), idle)

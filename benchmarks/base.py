@@ -56,6 +56,12 @@ class BaseBenchmark(Generic[OptionsT]):
     """Whether its tests hold single calls to a time limit, which they can only inside the program's process."""
     splits: bool = True
     """Whether its tests may run in a process of their own, apart from the program."""
+    language: str = "python"
+    """Language of the programs: a row of `runners.languages`, or Python."""
+    flags: tuple[str, ...] = ()
+    """What the compiler is asked beyond the language's row."""
+    environment: str = ""
+    """Named interpreter with packages of its own; empty for the engine's."""
     module_name: str = "__main__"
     """`__name__` while a program runs."""
     cpu_seconds: float = 10.0
@@ -151,6 +157,9 @@ class BaseBenchmark(Generic[OptionsT]):
             tests=problem.tests,
             helpers=self.helpers(problem),
             under_test=() if problem.entry_point is None else (problem.entry_point,),
+            language=self.language,
+            flags=self.flags,
+            environment=self.environment,
             module_name=self.module_name,
             limits=self.limits(problem),
         )

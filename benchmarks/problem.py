@@ -40,6 +40,8 @@ class Problem:
     tags: tuple[str, ...] = ()
     suffix: str = ""
     """What stands after the gap, where a gap in code is to be filled; `prompt` is then what stands before it."""
+    unavailable: str = ""
+    """Why answers cannot be judged here (data files that are absent); their samples are `missing`. Empty else."""
     cluster: str = ""
     """What problems share that are not drawn apart, as gaps in one solution are; empty where none does."""
 

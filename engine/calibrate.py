@@ -19,6 +19,7 @@ from benchmarks.base import BaseBenchmark
 from benchmarks.benchmark import reference_completion
 from benchmarks.fetch import write_atomic
 from benchmarks.problem import Problem
+from runners.languages import PYTHON
 from runners.program import Program, Verdict
 from runners.sandbox import Sandbox
 
@@ -43,6 +44,7 @@ def calibrate(benchmarks: Mapping[str, BaseBenchmark[Any]], sandbox: Sandbox, ca
         if "split" not in sandbox.judges or not benchmark.splits:
             continue
         references = {p.task_id: _reference(benchmark, p) for p in benchmark.problems() if p.reference is not None}
+        references = {task: programs for task, programs in references.items() if all(map(is_plain_python, programs))}
         checked += [label] if references else []
         learned = reference_seconds(benchmark.name, references, sandbox, cache)
         keys = {(label, p.task_id, p.variant): p.task_id for p in benchmark.problems() if p.task_id in learned}
@@ -55,6 +57,11 @@ def calibrate(benchmarks: Mapping[str, BaseBenchmark[Any]], sandbox: Sandbox, ca
         checked=frozenset(checked),
         inside_first=frozenset(label for label, benchmark in benchmarks.items() if benchmark.times_calls),
     )
+
+
+def is_plain_python(program: Program) -> bool:
+    """Whether a program has two judges; those of other languages and environments have one."""
+    return program.language == PYTHON and not program.environment
 
 
 def _reference(benchmark: BaseBenchmark[Any], problem: Problem) -> tuple[Program, ...]:

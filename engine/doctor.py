@@ -28,6 +28,7 @@ from runners.isolation import Probe, probe, probe_restricted
 from runners.program import Status, Verdict
 from runners.sandbox import Sandbox, open_sandbox
 from runners.toolchain import python_toolchain
+from runners.trials import try_languages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ def check_machine() -> list[Finding]:
         _cgroups(found),
         _restricted(),
         _python(),
+        *_languages(found),
         _ray(),
         _torch(),
         _cuda(),
@@ -80,6 +82,26 @@ def _restricted() -> Finding:
 
 def _python() -> Finding:
     return Finding(name="python (jailed)", ok=True, detail=python_toolchain().fingerprint)
+
+
+def _languages(found: Probe) -> list[Finding]:
+    """Each language of the table, tried in the jail."""
+    if found.level is None:
+        return []
+    sandbox = open_sandbox(found.level)
+    try:
+        tried = list(try_languages(sandbox))
+    finally:
+        sandbox.close()
+    return [
+        Finding(
+            name=each.language.title,
+            ok=not each.failure,
+            detail="; ".join(filter(None, (each.version, each.failure))),
+            needed=False,
+        )
+        for each in tried
+    ]
 
 
 def _ray() -> Finding:

@@ -19,6 +19,7 @@ from engine.asking import AnyBenchmark, check_prompts, limited, load_benchmarks,
 from engine.calibrate import calibrate
 from engine.config import RunConfig
 from engine.identity import IDENTITY_FORMAT, Identity
+from engine.needed import check_languages
 from engine.places import cache_root
 from runners.errors import UserError
 from runners.sandbox import open_sandbox
@@ -169,6 +170,7 @@ def _sandbox_facts(config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) ->
             raise UserError(
                 f"execution.judge: isolation {sandbox.isolation} has no '{execution.judge}'; it has {known}."
             )
+        check_languages(benchmarks, sandbox, judge=execution.judge)
         for benchmark in benchmarks.values():
             benchmark.prepare(sandbox, cache_root() / "expected")
         return sandbox.isolation, calibrate(benchmarks, sandbox, cache_root() / "judges")

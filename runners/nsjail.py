@@ -15,6 +15,7 @@ from runners import supervise as supervision
 from runners.cgroup import Group, GroupParents, remove_stale
 from runners.cold import supervise
 from runners.judge import verdict_of
+from runners.only_python import ONLY_PYTHON, refused
 from runners.program import MEBIBYTE, Limits, Program, Status, Verdict
 from runners.supervise import Idle, cpu_rlimit
 from runners.toolchain import HARNESS, POLICY, PythonToolchain, python_toolchain
@@ -37,6 +38,7 @@ class NsjailSandbox:
     """Runs each program in a fresh nsjail; `full` with a control group (root), `rootless` without."""
 
     judges = frozenset({"inside"})
+    languages = ONLY_PYTHON
 
     def __init__(self, groups: GroupParents | None) -> None:
         """Take the parents of control groups as `runners.isolation` found them; None for `rootless`.
@@ -57,6 +59,8 @@ class NsjailSandbox:
 
     def run(self, program: Program, idle: Idle | None = None) -> Verdict:
         """Run one program in its own jail; see `runners.sandbox.Sandbox`."""
+        if (refusal := refused(program, self)) is not None:
+            return refusal
         try:
             group = self._new_group(program.limits)
         except OSError as error:

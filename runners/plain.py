@@ -10,6 +10,7 @@ import tempfile
 
 from runners.cold import supervise
 from runners.judge import verdict_of
+from runners.only_python import ONLY_PYTHON, refused
 from runners.program import Limits, Program, Status, Verdict
 from runners.supervise import Idle, cpu_rlimit
 from runners.toolchain import HARNESS, python_toolchain
@@ -27,6 +28,7 @@ class PlainSandbox:
 
     isolation = "none"
     judges = frozenset({"inside"})
+    languages = ONLY_PYTHON
 
     def toolchain(self) -> str:
         """Interpreter, packages and harness that verdicts depend on."""
@@ -34,6 +36,8 @@ class PlainSandbox:
 
     def run(self, program: Program, idle: Idle | None = None) -> Verdict:
         """Run one program; see `runners.sandbox.Sandbox`."""
+        if (refusal := refused(program, self)) is not None:
+            return refusal
         directory = tempfile.mkdtemp(prefix="codeassay-")
         try:
             environment = {"PATH": "/usr/bin:/bin", "HOME": directory, "PYTHONHASHSEED": "0"}

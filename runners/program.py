@@ -68,6 +68,11 @@ class Program:
     under_test: tuple[str, ...] = ()
     """Names that are always the program's own, whatever `helpers` define."""
     language: str = "python"
+    """A row of `runners.languages`. Other languages than Python have one test, which is joined to the source."""
+    flags: tuple[str, ...] = ()
+    """What the benchmark asks of the compiler beyond the language's row, such as `-std=c++11`; trusted."""
+    environment: str = ""
+    """Named interpreter with packages of its own, such as `datascience`; empty for the engine's."""
     module_name: str = "__main__"
     """`__name__` while the program runs; decides whether `if __name__ == "__main__"` blocks run."""
     limits: Limits = field(default_factory=Limits)
@@ -75,6 +80,7 @@ class Program:
     def sha256(self) -> str:
         """Content hash over all that a verdict may depend on in the program itself."""
         own, limits = _fields(self), _fields(self.limits)  # dataclasses.asdict copies all texts first
+        own = {name: value for name, value in own.items() if value or name not in ("flags", "environment")}
         text = json.dumps({**own, "limits": limits}, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -91,6 +97,8 @@ class Verdict:
     cpu_seconds: float = 0.0
     """User and system time of the whole process tree."""
     wall_seconds: float = 0.0
+    compile_seconds: float | None = None
+    """CPU seconds of compiling, no part of `cpu_seconds`; 0 where it was built before, None without a compiler."""
     peak_memory_bytes: int | None = None
     """Peak of the memory cgroup, or of the largest process where there is none; None if neither could be read."""
     tests_passed: tuple[bool, ...] | None = None

@@ -26,6 +26,7 @@ from runners.harness.remove import remove_tree
 from runners.harness.restricted_protocol import Settings
 from runners.judge import verdict_of
 from runners.nsjail import environment_of
+from runners.only_python import ONLY_PYTHON, refused
 from runners.policy import PolicyError, parse_policy, tightened
 from runners.program import Limits, Program, Status, Verdict
 from runners.seccomp import compile_rules
@@ -57,6 +58,7 @@ class RestrictedSandbox:
 
     isolation = "restricted"
     judges = frozenset({"inside", "split"})
+    languages = ONLY_PYTHON
 
     def __init__(self, groups: GroupParents | None, *, abi: int | None = None) -> None:
         """Take the parents of control groups as `runners.isolation` found them; None where there are none.
@@ -97,6 +99,8 @@ class RestrictedSandbox:
 
     def run(self, program: Program, idle: Idle | None = None) -> Verdict:
         """Run one program in an empty directory; see `runners.sandbox.Sandbox`."""
+        if (refusal := refused(program, self)) is not None:
+            return refusal
         try:
             with self._folder() as around, self._new_group(program.limits) as group:
                 evidence = self._run_in(around / "tmp", group, program, idle)

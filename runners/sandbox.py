@@ -17,6 +17,8 @@ class Sandbox(Protocol):
 
     judges: frozenset[str]
     """Which `Program.judge` it can run: `inside`, and `split` where it has two processes for one program."""
+    languages: frozenset[str]
+    """Which `Program.language` it can run; a program of another is SANDBOX_ERROR, never judged as what it is not."""
     isolation: str
     """`full`, `rootless`, `restricted` or `none`."""
 

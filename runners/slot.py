@@ -92,14 +92,14 @@ class WarmChild:
 
     announces = False
 
-    def __init__(self, slot: Slot, request: bytes, channel: socket.socket) -> None:
-        """Hand the request and the child's ends of channel and output pipes to the zygote."""
+    def __init__(self, slot: Slot, request: bytes, channel: socket.socket, *more: int) -> None:
+        """Hand the request, the child's ends of channel and output pipes, and `more` descriptors to the zygote."""
         self._control = slot.control
         self.log: int | None = None
         self.stdout, out = os.pipe()
         self.stderr, err = os.pipe()
         try:
-            socket.send_fds(self._control, [request], [channel.fileno(), out, err])
+            socket.send_fds(self._control, [request], [channel.fileno(), out, err, *more])
         finally:
             os.close(out)
             os.close(err)

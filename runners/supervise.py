@@ -104,6 +104,7 @@ def watch(
     channel: Channel,
     program: Program,
     *,
+    job: dict[str, Any] | None = None,
     tree_cpu_seconds: Callable[[], float] | None = None,
     idle: Idle | None = None,
 ) -> Evidence:
@@ -113,13 +114,14 @@ def watch(
         jailed: the harness that was started.
         channel: our end of its socket.
         program: what it is to run.
+        job: the first message, where it is not the program's source.
         tree_cpu_seconds: CPU time of the whole tree so far; None where only rlimits bound it.
         idle: see `runners.sandbox.Sandbox.run`; never called where `tree_cpu_seconds` is None.
 
     Raises:
         OSError: it cannot be ended.
     """
-    return _Watch(jailed, channel, program, tree_cpu_seconds, idle).run()
+    return _Watch(jailed, channel, program, job, tree_cpu_seconds, idle).run()
 
 
 class _Watch:
@@ -130,6 +132,7 @@ class _Watch:
         jailed: Jailed,
         channel: Channel,
         program: Program,
+        job: dict[str, Any] | None,
         tree_cpu_seconds: Callable[[], float] | None,
         idle: Idle | None,
     ) -> None:
@@ -150,7 +153,7 @@ class _Watch:
         self._poll = select.poll()
         for fd in (*self._streams, jailed.fileno()):
             self._poll.register(fd, select.POLLIN)
-        channel.put(self._job())
+        channel.put(self._job() if job is None else job)
         channel.flush()
         self._poll.register(channel.fileno(), self._channel_events())
 

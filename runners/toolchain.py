@@ -13,6 +13,7 @@ from pathlib import Path
 
 HARNESS = Path(__file__).parent / "harness"
 POLICY = Path(__file__).parent / "policies" / "python.kafel"
+TOOLS_POLICY = Path(__file__).parent / "policies" / "tools.kafel"
 _PACKAGES = ("numpy",)
 """Packages of this environment that programs may import, if installed."""
 

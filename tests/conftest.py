@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+from runners.tools import cache_folder
+
+os.environ.setdefault("CODEASSAY_TOOLCHAINS", str(cache_folder()))
+"""Tests have caches of their own, but compilers' libraries are prepared and installed once (`make toolchains`)."""
 
 
 @pytest.fixture(scope="session")

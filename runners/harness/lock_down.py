@@ -20,7 +20,7 @@ CHANNEL = 3
 """Number of the channel's descriptor in a child."""
 _ALL = 0xFFFFFFFF
 _ASIDE = 250
-"""A descriptor number that nothing else has."""
+"""From here on descriptor numbers that nothing else has."""
 _LIMITED = (
     resource.RLIMIT_CPU,
     resource.RLIMIT_FSIZE,
@@ -109,15 +109,16 @@ class LockDown:
         Args:
             uid: also its gid.
             limits: cpu seconds, file bytes, open files, processes, stack bytes, address space (0: none).
-            descriptors: channel, stdout, stderr and perhaps one more; they become 3, 1, 2 and 4.
+            descriptors: channel, stdout, stderr and perhaps more; they become 3, 1, 2 and 4, 5 ...
         """
         if limits != self._limits:
             self._limits = limits
             self._set_limits = self._limit(limits)
         channel, out, err, *more = descriptors
-        moves: list[Call] = [(_libc.dup3, (more[0], _ASIDE, os.O_CLOEXEC))] if more else []
+        aside = range(_ASIDE, _ASIDE + len(more))
+        moves: list[Call] = [(_libc.dup3, (each, at, os.O_CLOEXEC)) for each, at in zip(more, aside, strict=True)]
         moves += [(_libc.dup2, (out, 1)), (_libc.dup2, (err, 2)), (_libc.dup3, (channel, CHANNEL, os.O_CLOEXEC))]
-        moves += [(_libc.dup3, (_ASIDE, CHANNEL + 1, os.O_CLOEXEC))] if more else []
+        moves += [(_libc.dup3, (at, CHANNEL + 1 + index, os.O_CLOEXEC)) for index, at in enumerate(aside)]
         ids = (uid, uid, uid)
         return [
             *moves,

@@ -19,10 +19,10 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from runners.harness import python_inside, split_roles
+from runners.harness import exec_inside, python_inside, split_roles
 from runners.harness.lock_down import CHANNEL, LockDown, call_all, checked, own_user_namespace
 from runners.harness.rehearsal import rehearse
-from runners.harness.zygote_protocol import INSIDE, KILL, READY, REPLY, REQUEST, SPLIT
+from runners.harness.zygote_protocol import COMMAND, INSIDE, KILL, READY, REPLY, REQUEST, SPLIT
 
 CLONE_NEWPID = 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MNT_DETACH = 1, 2, 4, 2
@@ -32,7 +32,8 @@ NUM_INODES = 4096
 OOM_FIRST = b"1000"
 """Where the kernel must kill for memory, it is to kill a child and never the zygote."""
 GRACE_MS = 100
-THREE = struct.Struct("3i")
+DESCRIPTORS = {INSIDE: struct.Struct("3i"), SPLIT: struct.Struct("3i"), COMMAND: struct.Struct("5i")}
+"""What comes with a request of each kind: channel, stdout, stderr; for a command also what it takes and gives."""
 Serve = Callable[[int], NoReturn]
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -85,7 +86,8 @@ class Zygote:
     def serve(self) -> NoReturn:
         """Take one request after the other."""
         self.control.send(READY)
-        space = socket.CMSG_SPACE(THREE.size)
+        space = socket.CMSG_SPACE(DESCRIPTORS[COMMAND].size)
+        starts = {INSIDE: self.start_inside, SPLIT: self.start_split, COMMAND: self.start_command}
         while True:
             message, ancillary, _, _ = self.control.recvmsg(REQUEST.size, space)
             if not message:
@@ -93,13 +95,12 @@ class Zygote:
             if message == KILL:
                 continue  # its program has just ended by itself
             kind, uid, *limits, tmp_bytes = REQUEST.unpack(message)
-            descriptors = THREE.unpack(ancillary[0][2])
-            if kind not in (INSIDE, SPLIT):
+            if kind not in starts:
                 os._exit(98)
+            descriptors = DESCRIPTORS[kind].unpack(ancillary[0][2])
             self.fresh_tmp(tmp_bytes)
-            start = self.start_inside if kind == INSIDE else self.start_split
             os.write(self.oom, OOM_FIRST)
-            pids = start(uid, tuple(limits), descriptors)
+            pids = starts[kind](uid, tuple(limits), descriptors)
             os.write(self.oom, self.own_oom)
             self.watch(pids)
             answer = self.reap(pids)
@@ -110,6 +111,10 @@ class Zygote:
     def start_inside(self, uid: int, limits: tuple[int, ...], descriptors: tuple[int, ...]) -> list[int]:
         """One child: the program with its tests."""
         return [self.spawn(uid, limits, descriptors, python_inside.serve)]
+
+    def start_command(self, uid: int, limits: tuple[int, ...], descriptors: tuple[int, ...]) -> list[int]:
+        """One child, which starts a compiler or a program and waits for it."""
+        return [self.spawn(uid, limits, descriptors, exec_inside.serve)]
 
     def start_split(self, uid: int, limits: tuple[int, ...], descriptors: tuple[int, ...]) -> list[int]:
         """Two children, joined by a socket: first the judge, who alone can report, then the program."""

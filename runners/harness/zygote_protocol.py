@@ -3,12 +3,12 @@
 import struct
 
 REQUEST = struct.Struct("!cIQQQQQQQ")
-"""`R` (judge inside) or `S` (split), uid (split takes the next one too), then cpu seconds, file, open files, processes,
-stack, address space (0: none), tmpfs bytes."""
+"""`R` (judge inside), `S` (split) or `X` (a command), uid (split takes the next one too), then cpu seconds, file, open
+files, processes, stack, address space (0: none), tmpfs bytes."""
 REPLY = struct.Struct("!c?iiddQ")
 """`E`, whether all children were locked down, wait status of who reports and of the program, user and system seconds,
 most resident bytes of a process."""
-INSIDE, SPLIT = b"R", b"S"
+INSIDE, SPLIT, COMMAND = b"R", b"S", b"X"
 PROGRAM_ENDED = "program ended"
 """What the judge of `split` tells when the program's process is gone."""
 KILL = b"K"
