@@ -95,6 +95,20 @@ def load_records(
     return Records(rows=tuple(rows), provenance=provenance)
 
 
+def in_folder(path: Path | None, *names: str) -> Path | None:
+    """The user's file: `path` itself, or where it is a folder the first of `names` in it, with or without .gz.
+
+    Raises:
+        DataError: it is a folder and holds none of them.
+    """
+    if path is None or not path.is_dir():
+        return path
+    found = [path / f"{name}{end}" for name in names for end in ("", ".gz") if (path / f"{name}{end}").is_file()]
+    if not found:
+        raise DataError(path, f"holds no {' or '.join(names)}.", cure="Name the file itself, or the folder it is in.")
+    return found[0]
+
+
 def _read(path: Path) -> bytes:
     if path.is_dir():
         raise DataError(path, "is a directory.", cure="Name the data file inside it.")

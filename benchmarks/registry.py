@@ -21,6 +21,8 @@ BENCHMARKS = {
     "mbpp": "benchmarks.mbpp:Mbpp",
     "humaneval_plus": "benchmarks.evalplus:HumanEvalPlus",
     "mbpp_plus": "benchmarks.evalplus:MbppPlus",
+    "humaneval_x": "benchmarks.humaneval_x:HumanEvalX",
+    "code_completion": "benchmarks.humaneval_x:CodeCompletion",
     "starter": "benchmarks.starter:Starter",
 }
 GROUP = "codeassay.benchmarks"

@@ -130,16 +130,18 @@ Compile = Callable[[Language, str, Program], Built]
 class Commands:
     """Runs programs of the table's languages through an `Execute`."""
 
-    def __init__(self, execute: Execute, isolation: str) -> None:
+    def __init__(self, execute: Execute, isolation: str, *, afresh: bool = False) -> None:
         """Take who runs commands in jails.
 
         Args:
             execute: runs one command.
             isolation: its level, for verdicts of ours.
+            afresh: use nothing made before (precompiled header, warm compiler, what was built); to measure.
         """
         self._execute, self._isolation = execute, isolation
         self._warm: dict[str, Compile] = {}
-        self._builds = Builds()
+        self._afresh = afresh
+        self._builds = Builds(0 if afresh else _KEPT_BYTES)
 
     def add_compiler(self, language: str, build: Compile) -> None:
         """Take who builds texts of a language faster than a fresh compiler."""
@@ -192,7 +194,7 @@ class Commands:
         kept = self._builds.get(key)
         if kept is not None:
             return Built(descriptor=kept, verdict=None, cpu_seconds=0.0)
-        build = self._warm.get(language.name, self.compile)
+        build = self.compile if self._afresh else self._warm.get(language.name, self.compile)
         built = build(language, text, program)
         if built.descriptor is not None:
             self._builds.put(key, built.descriptor)
@@ -200,9 +202,11 @@ class Commands:
 
     def compile(self, language: Language, text: str, program: Program) -> Built:
         """Start the compiler."""
-        if language.name == "cpp" and (headers := precompiled(text)):
-            kit.precompiled_header(headers, program.flags)
-        command = _command(language, language.compile, text, program, files=language.files(text), give=language.output)
+        headers = precompiled(text) if language.name == "cpp" and not self._afresh else ()
+        header = kit.precompiled_header(headers, program.flags) if headers else None
+        include = ("-include", f"{kit.INSIDE}/{header.parent.name}/{header.name}") if header else ()
+        files, more = language.files(text), (*include, *language.more(text))
+        command = _command(language, language.compile, text, program, files=files, give=language.output, more=more)
         output = os.memfd_create("built", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             with open(os.devnull, "rb") as nothing:  # noqa: PTH123
@@ -248,6 +252,7 @@ def _command(
     files: Mapping[str, str],
     take: str = "",
     give: str = "",
+    more: tuple[str, ...] = (),
 ) -> Command:
     """Fill a row's template."""
     inside = f"{kit.INSIDE}/{kit.prepared(language).name}"
@@ -258,7 +263,7 @@ def _command(
         "main": language.main(text),
         "node_modules": _NODE_MODULES,
     }
-    spread = {"{flags}": program.flags, "{more}": language.more(text, program.flags, inside) if give else ()}
+    spread = {"{flags}": program.flags, "{more}": more}
     words: list[str] = []
     for part in template:
         words += spread.get(part, (_filled(part, values),))

@@ -62,8 +62,8 @@ class Language:
     """The program's files, from its text with tests."""
     main: Callable[[str], str] = lambda _: ""
     """What `{main}` stands for."""
-    more: Callable[[str, tuple[str, ...], str], tuple[str, ...]] = lambda _text, _flags, _kit: ()
-    """What `{more}` stands for, given text, flags and kit."""
+    more: Callable[[str], tuple[str, ...]] = lambda _: ()
+    """What `{more}` stands for besides a precompiled header, given the text."""
     compile: tuple[str, ...] = ()
     """Empty where nothing is compiled."""
     output: str = ""
@@ -136,10 +136,8 @@ def pch_name(headers: tuple[str, ...], flags: tuple[str, ...]) -> str:
     return f"{kind}-{'-'.join(re.sub(r'[^a-z0-9+]', '', flag) for flag in flags) or 'default'}.h"
 
 
-def _cpp_more(text: str, flags: tuple[str, ...], kit: str) -> tuple[str, ...]:
-    headers = precompiled(text)
-    include = ("-include", f"{kit}/{pch_name(headers, flags)}") if headers else ()
-    return (*include, *(("-lssl", "-lcrypto") if "<openssl/" in text else ()))
+def _cpp_libraries(text: str) -> tuple[str, ...]:
+    return ("-lssl", "-lcrypto") if "<openssl/" in text else ()
 
 
 def _java_main(text: str) -> str:
@@ -242,7 +240,7 @@ _ROWS = (
         packages=("g++", "binutils", "libboost-dev", "libssl-dev"),
         needs=("/usr/include/boost/any.hpp", "/usr/include/openssl/md5.h"),
         files=_one("program.cpp"),
-        more=_cpp_more,
+        more=_cpp_libraries,
         compile=(
             *("g++", "-std=c++17", "{flags}", "-fuse-ld=gold", "program.cpp", "{kit}/main_wrap.o", "-Wl,--wrap=main"),
             *("-o", "program", "{more}"),

@@ -64,8 +64,10 @@ class WarmSandbox:
 
     judges = frozenset({"inside", "split"})
 
-    def __init__(self, groups: GroupParents | None) -> None:
+    def __init__(self, groups: GroupParents | None, *, afresh: bool = False) -> None:
         """Take the parents of control groups as `runners.isolation` found them; None for `rootless`.
+
+        `afresh` compiles with nothing that was made before; see `runners.commands.Commands`.
 
         Raises:
             PolicyError: there is no seccomp table for this processor.
@@ -84,7 +86,7 @@ class WarmSandbox:
         self._lock = threading.Lock()
         self._next_uid = 0
         self.isolation = "full" if groups is not None else "rootless"
-        self._commands = Commands(self._execute, self.isolation)
+        self._commands = Commands(self._execute, self.isolation, afresh=afresh)
         self._javac = WarmJavac(self._around, self._new_group, self._commands.compile, self.isolation)
         self._commands.add_compiler("java", self._javac)
         self.languages = frozenset({PYTHON, *LANGUAGES})
