@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import uuid
@@ -197,7 +198,8 @@ def test_memory_of_all_processes_counts_together() -> None:
     verdict = run(children + "        time.sleep(600)\nos.wait()", memory_bytes=128 * MEBIBYTE)
     assert verdict.status is Status.MEMORY_LIMIT
     assert verdict.peak_memory_bytes is not None
-    assert verdict.peak_memory_bytes <= 128 * MEBIBYTE
+    ahead = 64 * resource.getpagesize() * (os.cpu_count() or 1)  # the kernel charges 64 pages a CPU at a time
+    assert verdict.peak_memory_bytes <= 128 * MEBIBYTE + ahead
 
 
 @pytest.mark.parametrize("level", [*JAILS, *SLOW_COLD_JAILS])
