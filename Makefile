@@ -3,6 +3,7 @@
 # make check  lint, types and unit tests only
 # make test-vllm     the vLLM generator for real, on CPUs, in an environment of its own (.venv-vllm)
 # make toolchains    compilers and runtimes of all languages (apt-get, npm), and what makes them fast
+# make environments  packages for programs of data science benchmarks, apart from our own
 # make conformance   every row of the real benchmarks in ../shared/data, where that is
 
 PYTHON ?= python3
@@ -25,7 +26,7 @@ ALONE := tests/runners/test_restricted.py
 
 .PHONY: demo test check test-vllm conformance perf-peers perf-execution perf-verdicts perf-hostile perf-generation \
         perf-comparing screenshots \
-        toolchains setup setup-vllm lock docs clean
+        toolchains environments setup setup-vllm lock docs clean
 
 demo: setup
 	$(BIN)/codeassay demo
@@ -47,6 +48,9 @@ check: setup
 
 toolchains: setup
 	$(BIN)/python -m runners.provide
+
+environments: setup
+	$(BIN)/python -m runners.environments build
 
 conformance: setup
 	$(BIN)/python -m pytest -q -m conformance

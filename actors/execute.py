@@ -211,9 +211,10 @@ def judged_row(
 ) -> dict[str, Any]:
     """The JUDGED columns of a sample; costs are added up.
 
-    The first verdict in which we failed speaks for all, since there is no score then; else the first that is no pass.
+    The first verdict in which we failed speaks for all, since there is no score then; else the first that is no pass,
+    unless the headline is full all the same: then what did not pass decides other scores.
     """
-    ranked = sorted(verdicts, key=lambda verdict: (verdict.status.counts, verdict.passed))
+    ranked = sorted(verdicts, key=lambda verdict: (verdict.status.counts, verdict.passed is not (score == 1.0)))
     verdict = ranked[0] if ranked else Verdict(status=Status.PASSED, judge="text")
     compiled = [v.compile_seconds for v in verdicts if v.compile_seconds is not None]
     peaks = [v.peak_memory_bytes for v in verdicts if v.peak_memory_bytes is not None]

@@ -10,11 +10,14 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from actors.conversation import Conversation
 from actors.generator import Generator, Sampling
 from actors.parts import STOP_FILE, commit, read_part
 from actors.samples import COMPLETED_SCHEMA, GENERATION_SCHEMA, completion_row, place, prompt_of
@@ -30,12 +33,27 @@ class Generate:
     The model is loaded when the first row needs it: a resumed run that has every completion never loads one.
     """
 
-    def __init__(self, run_dir: str, open_generator: Callable[[], Generator], sampling: Sampling) -> None:
-        """Remember how to load the model; `open_generator` is called in this process, once."""
+    def __init__(
+        self,
+        run_dir: str,
+        open_generator: Callable[[], Generator],
+        sampling: Sampling,
+        conversations: Callable[[], Mapping[str, Conversation]] = dict,
+    ) -> None:
+        """Remember how to load the model.
+
+        Args:
+            run_dir: where completions are committed.
+            open_generator: called in this process, once.
+            sampling: how completions are drawn.
+            conversations: called beside it, once; the benchmarks with problems of several turns, by label.
+        """
         self._directory = Path(run_dir)
         self._open_generator = open_generator
         self._sampling = sampling
         self._generator: Generator | None = None
+        self._open_conversations = conversations
+        self._conversations: Mapping[str, Conversation] = {}
         self._opening = threading.Lock()
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True, name="generate").start()
@@ -77,6 +95,7 @@ class Generate:
     def _opened(self) -> Generator:
         with self._opening:
             if self._generator is None:
+                self._conversations = self._open_conversations()
                 self._generator = self._open_generator()
             return self._generator
 
@@ -84,8 +103,14 @@ class Generate:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _complete(self, generator: Generator, request: dict[str, Any]) -> dict[str, Any]:
-        prompt, indexes = prompt_of(json.loads(request["prompt"])), request["generate"]
+        prompt = replace(prompt_of(json.loads(request["prompt"])), benchmark=request["benchmark"])
+        indexes = request["generate"]
         completions = await generator.generate(prompt, self._sampling, indexes)
+        if (conversation := self._conversations.get(prompt.benchmark)) is not None:
+            completions = await _all(
+                conversation.go_on(prompt, first, partial(generator.generate, sampling=self._sampling, indexes=[index]))
+                for first, index in zip(completions, indexes, strict=True)
+            )
         rows = [completion_row(c, index, place()) for c, index in zip(completions, indexes, strict=True)]
         return _completed(request, rows)
 

@@ -18,6 +18,7 @@ from typing import Literal
 from actors.alone import Alone
 from actors.verdict_cache import VerdictCache
 from runners import kit
+from runners.environments import find_environment
 from runners.languages import LANGUAGES, PYTHON
 from runners.program import Limits, Program, Status, Verdict
 from runners.sandbox import Sandbox
@@ -162,7 +163,9 @@ def _with_costs(verdict: Verdict, other: Verdict) -> Verdict:
 
 
 def _toolchain(program: Program) -> str:
-    """What a verdict depends on besides program and sandbox: the language's compiler and harness."""
+    """What a verdict depends on besides program and sandbox: the environment's packages, the language's compiler."""
+    if program.environment:
+        return f" {find_environment(program.environment).fingerprint}"
     return "" if program.language == PYTHON else f" {kit.fingerprint(LANGUAGES[program.language])}"
 
 

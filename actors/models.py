@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
@@ -20,10 +19,10 @@ from actors.checkpoint import ADAPTER
 from actors.generator import Generator
 from actors.lineage import HUB_ID, Lineage, lineage_of_id, lineage_of_path, lineage_of_url
 from actors.options import GeneratorOptions
+from actors.reference_generator import References
 from actors.remote import check_url, is_remote
 from actors.replay_generator import ReplayFile
 from actors.weights import default_cache, localize
-from benchmarks.problem import Completion
 from runners.errors import UserError
 
 GENERATORS = {
@@ -146,7 +145,7 @@ def local_kind() -> str:
 def open_generator(
     spec: ModelSpec,
     options: GeneratorOptions,
-    references: Mapping[tuple[str, str], Completion],
+    references: References,
     *,
     stored: ReplayFile | None = None,
     cache: Path | None = None,
@@ -156,7 +155,7 @@ def open_generator(
     Args:
         spec: which model.
         options: how to load and ask it.
-        references: canonical solutions by (task_id, variant); read by kind `reference` alone.
+        references: canonical answers; read by kind `reference` alone.
         stored: the file as the driver loaded and checked it, for kind `replay`; None reads it here, unchecked against
             the benchmark's task ids.
         cache: root of the caches, where downloaded checkpoints are kept; None is what this process's environment says.

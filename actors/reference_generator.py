@@ -7,18 +7,22 @@ from collections.abc import Mapping, Sequence
 from actors.generator import Sampling
 from benchmarks.problem import Completion, Prompt
 
+References = Mapping[tuple[str, str, str], tuple[Completion, ...]]
+"""Label of the benchmark, task_id, variant -> answers to its turns."""
+
 
 class ReferenceGenerator:
     """Answers every prompt with the canonical solution of its task."""
 
-    def __init__(self, references: Mapping[tuple[str, str], Completion]) -> None:
-        """Take the solutions by (task_id, variant)."""
+    def __init__(self, references: References) -> None:
+        """Take the answers by (benchmark's label, task_id, variant)."""
         self._references = references
 
     async def generate(self, prompt: Prompt, sampling: Sampling, indexes: Sequence[int]) -> list[Completion]:
-        """The same solution for each index; an error completion where the benchmark has none."""
-        found = self._references.get((prompt.task_id, prompt.variant))
-        return [found or _missing(prompt) for _ in indexes]
+        """The same answer for each index; an error completion where the benchmark has none."""
+        answers = self._references.get((prompt.benchmark, prompt.task_id, prompt.variant), ())
+        found = answers[prompt.turn] if prompt.turn < len(answers) else _missing(prompt)
+        return [found for _ in indexes]
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -33,6 +33,7 @@ GENERATED = [
     pa.field("queue_seconds", pa.float64()),
     pa.field("ttft_seconds", pa.float64()),
     pa.field("logprobs", pa.string()),  # JSON, see logprobs_text; null unless the benchmark asks
+    pa.field("earlier", pa.list_(pa.string())),  # answers of the turns before; null where there is one turn
     pa.field("generation_error", pa.string(), nullable=False),
     pa.field("replica", pa.string()),  # node and process that generated it; empty for stored samples
 ]
@@ -126,6 +127,7 @@ def completion_row(completion: Completion, sample_index: int, replica: str = "")
         "queue_seconds": completion.queue_seconds,
         "ttft_seconds": completion.ttft_seconds,
         "logprobs": logprobs_text(completion),
+        "earlier": [storable(text) for text in completion.earlier] or None,
         "generation_error": storable(completion.error),
         "replica": replica,
         "inter_token_seconds": completion.inter_token_seconds or None,
@@ -169,6 +171,7 @@ def completion_of(row: dict[str, Any]) -> Completion:
         ttft_seconds=row["ttft_seconds"],
         logprobs=logprobs.get("completion", ()),
         prompt_logprobs=logprobs.get("prompt", ()),
+        earlier=tuple(row["earlier"] or ()),
         error=row["generation_error"],
     )
 

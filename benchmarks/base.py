@@ -52,6 +52,8 @@ class BaseBenchmark(Generic[OptionsT]):
     """The forms that its prompts can have."""
     stop: tuple[str, ...] = ()
     """Where a base model's completion ends."""
+    turns: int = 1
+    """How often a problem is asked about at most."""
     times_calls: bool = False
     """Whether its tests hold single calls to a time limit, which they can only inside the program's process."""
     splits: bool = True
@@ -66,6 +68,8 @@ class BaseBenchmark(Generic[OptionsT]):
     """`__name__` while a program runs."""
     cpu_seconds: float = 10.0
     """CPU limit of a program whose problem names none."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the numbers must know of the data, such as how many rows were repaired."""
     template: PromptTemplate = PLAIN
     """What `ask` adds to the prompts; set by `asked_with`."""
 
@@ -86,9 +90,14 @@ class BaseBenchmark(Generic[OptionsT]):
 
     def limited(self, count: int) -> Self:
         """The same benchmark with only its first `count` problems."""
-        first = copy.copy(self)
-        first._problems = self._problems[:count]
-        return first
+        return self.with_problems(self._problems[:count])
+
+    def with_problems(self, problems: Sequence[Problem], *, notes: tuple[str, ...] | None = None) -> Self:
+        """The same benchmark with other problems, and other notes if any are given."""
+        other = copy.copy(self)
+        other._problems = tuple(problems)
+        other.notes = self.notes if notes is None else notes
+        return other
 
     def problems(self) -> Sequence[Problem]:
         """All problems in the benchmark's own order; task_ids are unique."""
@@ -112,6 +121,14 @@ class BaseBenchmark(Generic[OptionsT]):
         asked.template = template
         check_shots(template, self.name, self.problems(), asked.shots())
         return asked
+
+    def follow_up(self, problem: Problem, form: PromptForm, answers: tuple[Completion, ...]) -> Prompt | None:
+        """What is asked after these answers, in order; None if the last of them is the one to judge."""
+        return None
+
+    def earlier_answers(self, problem: Problem) -> tuple[str, ...]:
+        """What a right answer says in the turns before the last: one turn is all there is."""
+        return ()
 
     def form_for(self, form: PromptForm) -> PromptForm:
         """The model's form, or the benchmark's own first where it has no such prompts."""

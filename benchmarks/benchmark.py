@@ -19,6 +19,9 @@ class Benchmark(Protocol):
     metrics: tuple[str, ...]
     """Names in every Score's values, the headline first."""
 
+    turns: int
+    """How often a problem is asked about at most; more than once where `follow_up` says so."""
+
     def problems(self) -> Sequence[Problem]:
         """All problems in the benchmark's own order; task_ids are unique."""
         ...
@@ -29,6 +32,14 @@ class Benchmark(Protocol):
 
     def ask(self, problem: Problem, form: PromptForm) -> Prompt:
         """The prompt with what the prompt mode adds: system message, examples, a cue to reason."""
+        ...
+
+    def follow_up(self, problem: Problem, form: PromptForm, answers: tuple[Completion, ...]) -> Prompt | None:
+        """What is asked after these answers, in order; None if the last of them is the one to judge."""
+        ...
+
+    def earlier_answers(self, problem: Problem) -> tuple[str, ...]:
+        """What a right answer says in the turns before the last; empty where there is one turn."""
         ...
 
     def programs(self, problem: Problem, completion: Completion) -> tuple[Program, ...]:
@@ -47,6 +58,14 @@ class Benchmark(Protocol):
 def reference_completion(problem: Problem) -> Completion | None:
     """The canonical solution as a completion; None if the benchmark has none."""
     return None if problem.reference is None else Completion(text=problem.reference, verbatim=True)
+
+
+def reference_answers(benchmark: Benchmark, problem: Problem) -> tuple[Completion, ...]:
+    """Canonical answers to a problem's turns, the solution last; empty if the benchmark has none."""
+    solution = reference_completion(problem)
+    if solution is None:
+        return ()
+    return (*(Completion(text=text) for text in benchmark.earlier_answers(problem)), solution)
 
 
 def wrong_completions(problem: Problem) -> tuple[Completion, ...]:

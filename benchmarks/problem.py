@@ -77,6 +77,10 @@ class Prompt:
     """So many alternatives beside each generated token, with their log probabilities (0: its own alone); None: no."""
     prompt_logprobs: bool = False
     """Whether each token of the prompt is wanted with its log probability."""
+    turn: int = 0
+    """Which question of its problem this is, where an answer is asked about further; from 0."""
+    benchmark: str = ""
+    """Label of the benchmark in its run, where there is one."""
 
     def sha256(self) -> str:
         """Content hash: a part of every sample's identity."""
@@ -123,6 +127,8 @@ class Completion:
     """Per token of the prompt but the first, where the prompt asked for them."""
     verbatim: bool = False
     """True if the text is to be run as it is: no stop sequence is looked for (stored samples, references)."""
+    earlier: tuple[str, ...] = ()
+    """What was answered in the turns before, where the problem has several."""
     error: str = ""
     """Why there is no text; empty if there is one."""
 
@@ -134,12 +140,15 @@ class Score:
     values: Mapping[str, float] = field(default_factory=dict)
 
 
+_INDIFFERENT = frozenset({"cluster", "unavailable", "benchmark"})
+
+
 def _content_hash(record: Problem | Prompt) -> str:
     """SHA-256 of the fields that are not at their defaults, so that a new field changes no old record's identity.
 
-    The cluster decides how differences are pooled, and nothing of a sample.
+    Left out is what decides nothing of a sample: how differences are pooled, what this machine lacks, names of a run.
     """
     plain: dict[str, Any] = asdict(record)
-    decisive = [each for each in fields(record) if each.name != "cluster"]
+    decisive = [each for each in fields(record) if each.name not in _INDIFFERENT]
     told = {each.name: plain[each.name] for each in decisive if getattr(record, each.name) != each.default}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

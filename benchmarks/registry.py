@@ -23,6 +23,12 @@ BENCHMARKS = {
     "mbpp_plus": "benchmarks.evalplus:MbppPlus",
     "humaneval_x": "benchmarks.humaneval_x:HumanEvalX",
     "code_completion": "benchmarks.humaneval_x:CodeCompletion",
+    "nl2code": "benchmarks.mbpp_x:MbppX",
+    "code_trans": "benchmarks.code_trans:CodeTrans",
+    "mxeval": "benchmarks.mxeval:Mxeval",
+    "multipl_e": "benchmarks.multipl_e:MultiplE",
+    "ds1000": "benchmarks.ds1000:DS1000",
+    "codedatascience": "benchmarks.codedatascience:CodeDataScience",
     "starter": "benchmarks.starter:Starter",
 }
 GROUP = "codeassay.benchmarks"

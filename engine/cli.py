@@ -211,7 +211,8 @@ def doctor(
     as_json: JsonFlag = False,
 ) -> None:
     """Say what this machine can do, and whether a benchmark's own solutions get the verdicts they should."""
-    from engine.doctor import check_gold, check_machine, render_gold, render_machine
+    from engine.doctor import check_machine, render_machine
+    from engine.gold import check_gold, render_gold
 
     out = Console()
     if data is not None and len(gold or ()) != 1:

@@ -62,6 +62,8 @@ class BenchmarkMetrics:
     """Why no headline is given; empty if one is."""
     statuses: dict[str, int] = field(default_factory=dict)
     """Planned samples by status, most frequent first, `missing` included."""
+    num_unavailable: int = 0
+    """Planned samples of problems that could not be judged here, as was known before; they are `missing`."""
     num_problems_short: int = 0
     """Problems left with fewer samples that count than the largest k asks."""
     usage: Usage = field(default_factory=Usage)
@@ -71,12 +73,12 @@ class BenchmarkMetrics:
     @property
     def num_infra_errors(self) -> int:
         """Planned samples that say nothing about the model because we failed."""
-        return sum(self.statuses.get(status, 0) for status in OURS)
+        return max(0, sum(self.statuses.get(status, 0) for status in OURS) - self.num_unavailable)
 
     @property
     def infra_error_share(self) -> float:
-        """Infrastructure errors over planned samples; 0 where nothing was planned."""
-        planned = sum(self.statuses.values())
+        """Infrastructure errors over planned samples that can be judged; 0 where there are none."""
+        planned = sum(self.statuses.values()) - self.num_unavailable
         return self.num_infra_errors / planned if planned else 0.0
 
 
@@ -213,7 +215,8 @@ def _benchmark_metrics(
         num_problems=scored.plan.num_problems,
         num_samples=scored.plan.num_samples,
         statuses=scored.statuses(),
-        num_problems_short=scored.plan.num_problems - num_enough,
+        num_unavailable=scored.plan.num_unavailable * scored.plan.num_samples,
+        num_problems_short=scored.plan.num_problems - scored.plan.num_unavailable - num_enough,
         usage=usage_of(scored.rows, scored.problem_R, scored.num_seen),
         latency=latency,
     )
@@ -231,6 +234,7 @@ def _overall(
         num_problems=sum(benchmark.num_problems for benchmark in benchmarks.values()),
         num_samples=sizes.pop() if len(sizes) == 1 else None,
         statuses=total_counts(benchmark.statuses for benchmark in benchmarks.values()),
+        num_unavailable=sum(benchmark.num_unavailable for benchmark in benchmarks.values()),
         num_problems_short=sum(benchmark.num_problems_short for benchmark in benchmarks.values()),
         usage=total_usage(benchmark.usage for benchmark in benchmarks.values()),
     )

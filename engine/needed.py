@@ -1,24 +1,81 @@
-"""Which languages the programs of a run are in, and whether this machine can compile and run them."""
+"""Which languages and environments the programs of a run need, and whether this machine has them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
-from benchmarks.problem import Completion
+from benchmarks.problem import Completion, Problem
 from engine.asking import AnyBenchmark
 from runners import kit, tools
+from runners.environments import ENVIRONMENTS, find_environment
 from runners.errors import SandboxUnavailable, UserError
 from runners.languages import LANGUAGES, PYTHON
 from runners.sandbox import Sandbox
 from runners.trials import cure
 
+_NOTHING = Completion(text="", verbatim=True)
+"""An empty answer: its programs tell what the programs of any answer need."""
+
 
 def languages_of(benchmark: AnyBenchmark) -> frozenset[str]:
-    """Languages of a benchmark's programs, told by those of an empty answer to each problem."""
-    nothing = Completion(text="", verbatim=True)
+    """Languages of a benchmark's programs."""
     return frozenset(
-        program.language for problem in benchmark.problems() for program in benchmark.programs(problem, nothing)
+        program.language for problem in benchmark.problems() for program in benchmark.programs(problem, _NOTHING)
     )
+
+
+def with_environments(benchmarks: Mapping[str, AnyBenchmark], sandbox: Sandbox) -> dict[str, AnyBenchmark]:
+    """The benchmarks; problems whose optional environment is not built here are unavailable, and a note says so.
+
+    Raises:
+        SandboxUnavailable: an environment that is not optional is not built, or this level of isolation has none.
+    """
+    return {label: _with_environments(label, benchmark, sandbox) for label, benchmark in benchmarks.items()}
+
+
+def _with_environments(label: str, benchmark: AnyBenchmark, sandbox: Sandbox) -> AnyBenchmark:
+    if not benchmark.environment:
+        return benchmark
+    lacking: Counter[str] = Counter()
+
+    def looked_at(problem: Problem) -> Problem:
+        name = "" if problem.unavailable else _lacking(label, problem, benchmark, sandbox)
+        if not name:
+            return problem
+        lacking[name] += 1
+        return replace(problem, unavailable=f"it needs {_not_built(name)}")
+
+    problems = [looked_at(problem) for problem in benchmark.problems()]
+    notes = [
+        f"{count} of {len(problems)} problems are missing: they need {_not_built(n)}" for n, count in lacking.items()
+    ]
+    return benchmark.with_problems(problems, notes=(*benchmark.notes, *notes))
+
+
+def _lacking(label: str, problem: Problem, benchmark: AnyBenchmark, sandbox: Sandbox) -> str:
+    """Name of the optional environment that a problem needs and that is not built; empty if all is there.
+
+    Raises:
+        SandboxUnavailable: the same of an environment that is not optional.
+    """
+    for name in {program.environment for program in benchmark.programs(problem, _NOTHING)} - {""}:
+        if not sandbox.environments:
+            raise SandboxUnavailable(
+                f"{label}: environment {name} needs isolation full or rootless, not {sandbox.isolation}. "
+                "Take --isolation auto."
+            )
+        if find_environment(name).built:
+            continue
+        if not ENVIRONMENTS[name].optional:
+            raise SandboxUnavailable(f"{label}: it needs {_not_built(name)}; or run make environments.")
+        return name
+    return ""
+
+
+def _not_built(name: str) -> str:
+    return f"environment {name}, which is not built: {find_environment(name).how_to_build}"
 
 
 def check_languages(benchmarks: Mapping[str, AnyBenchmark], sandbox: Sandbox, *, judge: str) -> None:

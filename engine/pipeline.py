@@ -37,10 +37,10 @@ from actors.options import GeneratorOptions
 from actors.pace import Pace, pace_of
 from actors.parts import STOP_FILE
 from actors.placement import cluster_nodes, place_replicas
+from actors.reference_generator import References
 from actors.replay_generator import ReplayFile
-from actors.stages import ExecuteStage, GenerateStage
+from actors.stages import ExecuteStage, GenerateStage, ModelKit
 from benchmarks.benchmark import Benchmark
-from benchmarks.problem import Completion
 from engine.pipeline_errors import PipelineError
 from engine.progress import Progress
 from engine.ray_words import ray_words
@@ -68,7 +68,7 @@ class Work:
     sampling: Sampling
     spec: ModelSpec
     options: GeneratorOptions
-    references: Mapping[tuple[str, str], Completion]
+    references: References
     stored: ReplayFile | None
     benchmarks: Mapping[str, Benchmark]
     isolation: str
@@ -103,7 +103,7 @@ def _stream(work: Work) -> Iterator[list[str]]:
     placement = place_replicas(work.spec, work.options, work.replicas, *cluster_nodes())
     pace = _pace(work, num_workers)
     options = placement.applied_to(work.options)
-    shared_model = ray.put((work.spec, options, work.references, work.stored, work.cache))
+    shared_model = ray.put(_model_kit(work, options))
     shared_benchmarks = ray.put((dict(work.benchmarks), work.calibration))
     run_dir = str(work.run_dir.resolve())
     Attempts(work.run_dir).clear()
@@ -137,6 +137,19 @@ def _stream(work: Work) -> Iterator[list[str]]:
     )
     for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
         yield batch["status"].to_pylist()
+
+
+def _model_kit(work: Work, options: GeneratorOptions) -> ModelKit:
+    """What Generate actors share; stored samples are the last answers already."""
+    several = {label: benchmark for label, benchmark in work.benchmarks.items() if benchmark.turns > 1}
+    return ModelKit(
+        spec=work.spec,
+        options=options,
+        references=work.references,
+        stored=work.stored,
+        cache=work.cache,
+        conversations={} if work.stored else several,
+    )
 
 
 def _many_calls(replicas: int, calls: int) -> ActorPoolStrategy:

@@ -55,6 +55,7 @@ def make_plan(
             metrics=benchmark.metrics,
             num_problems=len(problems),
             num_samples=n,
+            num_unavailable=sum(bool(problem.unavailable) for problem in problems),
             task_ids=tuple(problem.task_id for problem in problems),
         )
         for problem in problems:
@@ -77,7 +78,9 @@ def make_plan(
 
 
 def _available(problem: Problem, n: int, replay: ReplayFile | None) -> int:
-    """Samples that there can be of a problem: n, or fewer where stored samples are replayed."""
+    """Samples that there can be of a problem: n, fewer where stored ones are replayed, none of one not judged here."""
+    if problem.unavailable:
+        return 0
     return n if replay is None else min(n, replay.counts.get(problem.task_id, 0))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ from actors.generator import Sampling
 from actors.judging import Calibration
 from actors.model_digest import model_digest
 from actors.models import ModelSpec, parse_model
+from actors.reference_generator import References
 from actors.replay_generator import ReplayFile
-from benchmarks.benchmark import reference_completion
-from benchmarks.problem import Completion, PromptForm
+from benchmarks.benchmark import reference_answers
+from benchmarks.problem import Problem, PromptForm
 from engine.asking import AnyBenchmark, check_prompts, limited, load_benchmarks, model_form
 from engine.calibrate import calibrate
 from engine.config import RunConfig
 from engine.identity import IDENTITY_FORMAT, Identity
-from engine.needed import check_languages
+from engine.needed import check_languages, with_environments
 from engine.places import cache_root
 from runners.errors import UserError
 from runners.sandbox import open_sandbox
@@ -39,7 +40,7 @@ class Prepared:
     step: int | None
     form: PromptForm
     benchmarks: Mapping[str, AnyBenchmark]
-    references: Mapping[tuple[str, str], Completion]
+    references: References
     replay: ReplayFile | None
     sampling: Sampling
     n: int
@@ -66,11 +67,12 @@ def prepare(config: RunConfig) -> Prepared:
     ks = _ks(config.report.k, n)
     digest = model_digest(spec, lora=config.model.lora, cache=cache_root())
     references = _references(spec, benchmarks)
+    benchmarks = _with_answers(benchmarks, references) if spec.kind == "reference" else benchmarks
     form = model_form(spec, config)
     check_prompts(benchmarks, form, by_name=config.model.form != "auto")
     if spec.kind == "openai":
         _check_endpoint(spec, config, {benchmark.form_for(form) for benchmark in benchmarks.values()})
-    isolation, calibration = _sandbox_facts(config, benchmarks)
+    isolation, calibration, benchmarks = _sandbox_facts(config, benchmarks)
     sampling = _sampling(config, n, spec)
     return Prepared(
         config=config,
@@ -129,21 +131,35 @@ def _ks(asked: list[int] | None, n: int) -> tuple[int, ...]:
     return tuple(sorted(set(asked)))
 
 
-def _references(spec: ModelSpec, benchmarks: Mapping[str, AnyBenchmark]) -> dict[tuple[str, str], Completion]:
+def _references(spec: ModelSpec, benchmarks: Mapping[str, AnyBenchmark]) -> References:
     if spec.kind != "reference":
         return {}
-    found: dict[tuple[str, str], Completion] = {}
-    for label, benchmark in benchmarks.items():
-        for problem in benchmark.problems():
-            completion = reference_completion(problem)
-            if completion is None:
-                raise UserError(f"{label}: {problem.task_id} has no reference solution; choose another --model.")
-            if found.setdefault((problem.task_id, problem.variant), completion) != completion:
-                raise UserError(
-                    f"{label}: {problem.task_id} is in two benchmarks with two solutions; "
-                    "run `reference` on one at a time."
-                )
+    found = {
+        (label, problem.task_id, problem.variant): answers
+        for label, benchmark in benchmarks.items()
+        for problem in benchmark.problems()
+        if (answers := reference_answers(benchmark, problem))
+    }
+    for label in benchmarks:
+        if not any(key[0] == label for key in found):
+            raise UserError(f"{label}: its problems have no reference solutions; choose another --model.")
     return found
+
+
+def _with_answers(benchmarks: Mapping[str, AnyBenchmark], references: References) -> dict[str, AnyBenchmark]:
+    """The benchmarks for the model `reference`: problems that it cannot answer are unavailable."""
+
+    def known(label: str, problem: Problem) -> Problem:
+        has_answer = (label, problem.task_id, problem.variant) in references
+        return problem if has_answer else replace(problem, unavailable="it has no reference solution")
+
+    told: dict[str, AnyBenchmark] = {}
+    for label, benchmark in benchmarks.items():
+        problems = [known(label, problem) for problem in benchmark.problems()]
+        lacking = sum(problem.reference is None for problem in problems)
+        note = f"{lacking} of {len(problems)} problems have no reference solution and are missing"
+        told[label] = benchmark.with_problems(problems, notes=(*benchmark.notes, *([note] if lacking else [])))
+    return told
 
 
 def _check_endpoint(spec: ModelSpec, config: RunConfig, forms: Collection[PromptForm]) -> None:
@@ -160,8 +176,10 @@ def _check_endpoint(spec: ModelSpec, config: RunConfig, forms: Collection[Prompt
     asyncio.run(check())
 
 
-def _sandbox_facts(config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) -> tuple[str, Calibration]:
-    """The level of isolation and the calibration; opens a sandbox once, computes what benchmarks need."""
+def _sandbox_facts(
+    config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]
+) -> tuple[str, Calibration, dict[str, AnyBenchmark]]:
+    """Level of isolation, calibration and the benchmarks as far as they run here; computes what benchmarks need."""
     execution = config.execution
     sandbox = open_sandbox(execution.isolation)
     try:
@@ -171,9 +189,10 @@ def _sandbox_facts(config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]) ->
                 f"execution.judge: isolation {sandbox.isolation} has no '{execution.judge}'; it has {known}."
             )
         check_languages(benchmarks, sandbox, judge=execution.judge)
+        benchmarks = with_environments(benchmarks, sandbox)
         for benchmark in benchmarks.values():
             benchmark.prepare(sandbox, cache_root() / "expected")
-        return sandbox.isolation, calibrate(benchmarks, sandbox, cache_root() / "judges")
+        return sandbox.isolation, calibrate(benchmarks, sandbox, cache_root() / "judges"), benchmarks
     finally:
         sandbox.close()
 

@@ -37,6 +37,7 @@ def summary(run_dir: Path) -> RunSummary:
         status=run["status"],
         command=run["command"],
         gold={label: entry.get("gold") for label, entry in run["benchmarks"].items()},
+        notes={label: entry.get("notes", ()) for label, entry in run["benchmarks"].items()},
     )
 
 

@@ -50,6 +50,8 @@ class RunSummary:
     """What to type to do, or to go on with, this run again."""
     gold: Mapping[str, Any] = field(default_factory=dict)
     """Per benchmark how many reference solutions there are and pass their own tests; None where none was run."""
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Per benchmark what is to be known of its data."""
 
 
 def render_run(run: RunSummary) -> RenderableType:
@@ -170,7 +172,7 @@ def _label_width(metrics: Metrics) -> int:
 
 def _trust(run: RunSummary) -> list[Table]:
     styles = {"": "", "weak": "yellow", "bad": "red"}
-    facts = trust_facts(run.metrics, run.isolation, run.gold)
+    facts = trust_facts(run.metrics, run.isolation, run.gold, run.notes)
     return [_line(fact.label, Text(fact.text, styles[fact.level])) for fact in facts]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from actors.execute import NODES
+from benchmarks.known_faults import fault_notes
 from engine.asked import write_problems
 from engine.config import RunConfig
 from engine.environment import describe_environment
@@ -107,6 +108,7 @@ def _open(store: Store, prepared: Prepared, plan: Plan) -> None:
                 "data": _plain(benchmark.provenance),
                 "prompt": benchmark.template.record(),
                 "gold": _gold(prepared, label),
+                "notes": [*benchmark.notes, *fault_notes(benchmark.name, plan.planned[label].task_ids)],
             }
             for label, benchmark in prepared.benchmarks.items()
         },

@@ -33,6 +33,8 @@ class PlannedBenchmark:
     num_problems: int
     num_samples: int
     """Samples per problem: the n of pass@k."""
+    num_unavailable: int = 0
+    """Problems of these that cannot be judged here, as was known before: nobody's failure."""
     task_ids: tuple[str, ...] = ()
     """Rows of other problems are left out; empty takes the rows of every problem."""
     variant: str = NOMINAL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,15 +22,18 @@ class Fact:
     """`weak` lessens trust, `bad` keeps numbers from being given."""
 
 
-def trust_facts(metrics: Metrics, isolation: str, gold: Mapping[str, Any]) -> list[Fact]:
+def trust_facts(
+    metrics: Metrics, isolation: str, gold: Mapping[str, Any], notes: Mapping[str, Sequence[str]]
+) -> list[Fact]:
     """The lines for one run.
 
     Args:
         metrics: of the run.
         isolation: the level that the run asked for and got.
         gold: per benchmark its `references` and how many `passed`; None where none was run.
+        notes: per benchmark what is to be known of its data.
     """
-    return [*_judged(metrics, isolation), *_gold(gold), *_samples(metrics)]
+    return [*_judged(metrics, isolation), *_gold(gold), *_samples(metrics), *_data(notes)]
 
 
 def _judged(metrics: Metrics, isolation: str) -> Iterator[Fact]:
@@ -87,6 +90,16 @@ def _samples(metrics: Metrics) -> Iterator[Fact]:
         short = share_text(overall.num_problems_short, overall.num_problems)
         text = f"{short} problems have fewer than {metrics.ks[-1]} samples that count"
         yield Fact(label="short", text=text, level="weak")
+
+
+def _data(notes: Mapping[str, Sequence[str]]) -> Iterator[Fact]:
+    """What benchmarks say of their data; one that several share is told once."""
+    named: dict[str, list[str]] = {}
+    for name, texts in notes.items():
+        for text in texts:
+            named.setdefault(text, []).append(name)
+    for text, names in named.items():
+        yield Fact(label="data", text=f"{', '.join(names)}: {text}" if len(notes) > 1 else text)
 
 
 def share_text(part: int, whole: int) -> str:

@@ -39,6 +39,7 @@ class NsjailSandbox:
 
     judges = frozenset({"inside"})
     languages = ONLY_PYTHON
+    environments = False
 
     def __init__(self, groups: GroupParents | None) -> None:
         """Take the parents of control groups as `runners.isolation` found them; None for `rootless`.

@@ -29,6 +29,7 @@ class PlainSandbox:
     isolation = "none"
     judges = frozenset({"inside"})
     languages = ONLY_PYTHON
+    environments = False
 
     def toolchain(self) -> str:
         """Interpreter, packages and harness that verdicts depend on."""

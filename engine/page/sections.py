@@ -223,6 +223,7 @@ def trust_boxes(runs: Sequence[PageRun]) -> list[Trust]:
                     run.metrics,
                     run.run["isolation"],
                     {name: entry.get("gold") for name, entry in run.run["benchmarks"].items()},
+                    {name: entry.get("notes", ()) for name, entry in run.run["benchmarks"].items()},
                 )
             ),
             statuses=", ".join(f"{status} {count:,}" for status, count in run.metrics.overall.statuses.items()),

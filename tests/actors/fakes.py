@@ -62,6 +62,8 @@ class FakeSandbox:
 
     isolation = "fake"
     judges = frozenset({"inside"})
+    languages = frozenset({"python"})
+    environments = True
 
     def __init__(self, *statuses: Status) -> None:
         self.ran: list[Program] = []

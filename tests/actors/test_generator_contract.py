@@ -44,7 +44,9 @@ def replay_case() -> Generator:
 
 def reference_case() -> Generator:
     """Canonical solutions."""
-    return ReferenceGenerator({(t, NOMINAL): Completion(text=f"    return '{t}'\n", verbatim=True) for t in TASKS})
+    return ReferenceGenerator(
+        {("", t, NOMINAL): (Completion(text=f"    return '{t}'\n", verbatim=True),) for t in TASKS}
+    )
 
 
 class SharedVllm:

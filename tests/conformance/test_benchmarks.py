@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from engine.doctor import check_gold
+from engine.gold import check_gold
 from engine.store import read_samples
 from tests.integration.command import codeassay
 

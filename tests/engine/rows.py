@@ -25,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "ttft_seconds": 0.5,
     "logprobs": None,
     "inter_token_seconds": None,
+    "earlier": None,
     "generation_error": "",
     "replica": "node:1",
     "program": "def f():\n    return 1\n",

@@ -92,6 +92,16 @@ def test_faults_at_the_threshold_are_reported_and_not_withheld() -> None:
     assert metrics.num_problems_short == 1
 
 
+def test_problems_that_could_not_be_judged_are_missing_and_no_fault() -> None:
+    """What was known before the run to lack its data withholds nothing; it is counted apart."""
+    planned = PlannedBenchmark(metrics=("pass",), num_problems=5, num_samples=4, num_unavailable=2)
+    metrics = compute_metrics(sample_table(grid(PASSED, 4)), {"humaneval": planned}, [1]).benchmarks["humaneval"]
+    assert metrics.withheld == ""
+    assert metrics.estimates["pass_at_1"].num_problems == 3
+    assert metrics.statuses["missing"] == 8
+    assert (metrics.num_unavailable, metrics.num_infra_errors, metrics.num_problems_short) == (8, 0, 0)
+
+
 def test_a_run_without_any_row_is_all_missing() -> None:
     """No rows at all: everything is missing, nothing is claimed, nothing fails."""
     metrics = compute_metrics(sample_table([]), {"humaneval": plan()}, [1])

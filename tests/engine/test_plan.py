@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from runners.program import Status
 from tests.actors.fakes import LABEL, FakeGenerator, FakeSandbox, tiny
 
 BENCHMARKS = {LABEL: tiny(3)}
+PROBLEMS = BENCHMARKS[LABEL].problems()
 
 
 @pytest.fixture
@@ -49,6 +51,15 @@ def test_a_new_run_asks_for_everything(store: Store) -> None:
     assert (plan.num_samples, plan.num_generate, plan.num_execute) == (6, 6, 6)
     planned = plan.planned[LABEL]
     assert (planned.num_problems, planned.num_samples, planned.task_ids) == (3, 2, ("t0", "t1", "t2"))
+
+
+def test_problems_that_cannot_be_judged_here_are_not_asked(store: Store) -> None:
+    """The model is not asked for what nobody could judge; the plan tells how many there are."""
+    problems = [replace(problem, unavailable="no data") if problem.task_id == "t1" else problem for problem in PROBLEMS]
+    lacking = {LABEL: tiny(3).with_problems(problems)}
+    plan = make_plan(lacking, form="base", sampling=Sampling(), n=2, model_digest="d", replay=None, store=store)
+    assert _left(plan) == {"t0": ([0, 1], []), "t2": ([0, 1], [])}
+    assert (plan.num_samples, plan.planned[LABEL].num_problems, plan.planned[LABEL].num_unavailable) == (4, 3, 1)
 
 
 def test_what_was_generated_is_only_executed(store: Store) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from benchmarks.starter import PACKAGED, Starter
 from engine.prepare import Prepared, prepare
 from engine.suite import load_config
 from runners.errors import SandboxUnavailable, UserError
-from tests.actors.fakes import FakeSandbox
+from tests.actors.fakes import FakeSandbox, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -99,18 +100,35 @@ def test_one_benchmark_in_all_prompt_modes_is_one_suite() -> None:
     problem = prepared.benchmarks["starter"].problems()[0]
     asked = {benchmark.ask(problem, prepared.form).text for benchmark in prepared.benchmarks.values()}
     assert len(asked) == 4
-    assert len(prepared.references) == 36
+    assert len(prepared.references) == 4 * 36
 
 
-def test_one_problem_with_two_solutions_has_no_reference(tmp_path: Path) -> None:
-    """`reference` answers by task id alone."""
+def test_one_task_in_two_benchmarks_has_two_references(tmp_path: Path) -> None:
+    """`reference` answers each benchmark with its own solution."""
     row = json.loads(PACKAGED.read_text().splitlines()[0])
     data = tmp_path / "mine.jsonl"
     data.write_text(json.dumps({**row, "canonical_solution": "    return 1\n"}) + "\n")
     path = tmp_path / "mine.yaml"
     path.write_text(f"benchmarks: [{{name: starter}}, {{name: starter, label: mine, data: {data}}}]")
-    with pytest.raises(UserError, match="mine: starter/0 is in two benchmarks with two solutions"):
-        _prepared(targets=(str(path),))
+    references = _prepared(targets=(str(path),)).references
+    assert references["mine", "starter/0", "nominal"][0].text == "    return 1\n"
+    assert references["starter", "starter/0", "nominal"][0].text == row["canonical_solution"]
+
+
+def test_problems_without_a_solution_are_missing_from_a_reference_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are answered, and a note tells how many are not; where none has a solution the run is refused."""
+    first, second = tiny(2).problems()
+    some = tiny(2).with_problems([first, replace(second, reference=None)])
+    monkeypatch.setattr("engine.prepare.load_benchmarks", lambda config: {"starter": some})
+    prepared = _prepared()
+    assert [problem.unavailable for problem in prepared.benchmarks["starter"].problems()] == [
+        "",
+        "it has no reference solution",
+    ]
+    assert prepared.benchmarks["starter"].notes == ("1 of 2 problems have no reference solution and are missing",)
+    monkeypatch.setattr("engine.prepare.load_benchmarks", lambda config: {"starter": tiny(2, reference=None)})
+    with pytest.raises(UserError, match="starter: its problems have no reference solutions; choose another --model"):
+        _prepared()
 
 
 def test_stored_samples_are_replayed_in_every_mode(tmp_path: Path, tasks: list[str]) -> None:
