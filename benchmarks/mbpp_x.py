@@ -15,6 +15,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from benchmarks.base import BaseBenchmark, CommonOptions
+from benchmarks.compared import SIMILARITIES, Compared
 from benchmarks.data import Record, Records, in_folder, load_records
 from benchmarks.extraction import program_text
 from benchmarks.fetch import Source
@@ -56,13 +57,13 @@ class MbppXOptions(CommonOptions):
     show_tests: bool = Field(default=True, description="whether the question shows the tests")
 
 
-class MbppX(BaseBenchmark[MbppXOptions]):
+class MbppX(Compared, BaseBenchmark[MbppXOptions]):
     """500 short Python tasks; the assertions are part of the question."""
 
     name = "nl2code"
     summary = "CodeFuseEval's MBPP: 500 Python tasks in English or Chinese, challenge tests apart (Ant Group)"
     Options = MbppXOptions
-    metrics = ("pass", "pass_challenge")
+    metrics = ("pass", "pass_challenge", *SIMILARITIES)
     stop = ZERO_SHOT_STOP
     module_name = "builtins"  # as mbpp
     num_published: Mapping[str, int]
@@ -100,9 +101,11 @@ class MbppX(BaseBenchmark[MbppXOptions]):
         return tuple(replace(program, tests=tests) for tests in parts if tests)
 
     def score(self, problem: Problem, completion: Completion, verdicts: tuple[Verdict, ...]) -> Score:
-        """`pass` on the published tests, which are the first program's; `pass_challenge` on all tests."""
+        """`pass` on the published tests, which are the first program's; `pass_challenge` on all tests; text alike."""
         passed = [verdict.passed for verdict in verdicts]
-        return Score(values={"pass": float(any(passed[:1])), "pass_challenge": float(any(passed) and all(passed))})
+        alike = Compared.score(self, problem, completion, verdicts).values
+        own = {"pass": float(any(passed[:1])), "pass_challenge": float(any(passed) and all(passed))}
+        return Score(values={**alike, **own})
 
 
 def problem_of(record: MbppXRecord, options: MbppXOptions) -> Problem:

@@ -110,7 +110,8 @@ class Completion:
     completion_tokens: int | None = None
     """Tokens the model generated; None where the source does not tell (stored samples)."""
     seconds: float | None = None
-    """End-to-end latency: from the call to the last token of this completion; None for stored samples."""
+    """End-to-end latency: from the call to the last token of this completion; None for stored samples that do
+    not tell."""
     started_at: float | None = None
     """When it was asked for, seconds since the epoch; None for stored samples."""
     queue_seconds: float | None = None

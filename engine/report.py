@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.metrics import OVERALL, BenchmarkMetrics, Estimate, Metrics
-from engine.report_serving import latency_table, throughput_text
+from engine.report_serving import generation_time_text, latency_table, throughput_text
 from engine.trust import trust_facts
 from runners.program import Status
 
@@ -181,7 +181,12 @@ def _serving(metrics: Metrics) -> list[Table]:
     if metrics.serving is None:
         return []
     table, throughput = latency_table(metrics.serving.latency), throughput_text(metrics.serving)
-    return [*([table] if table else []), *([_line("throughput", throughput)] if throughput else [])]
+    spent = generation_time_text(metrics.serving)
+    return [
+        *([table] if table else []),
+        *([_line("generation", spent)] if spent else []),
+        *([_line("throughput", throughput)] if throughput else []),
+    ]
 
 
 def _table(first: str) -> Table:

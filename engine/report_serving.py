@@ -51,6 +51,14 @@ def throughput_text(serving: Serving) -> str:
     return " · ".join(_throughput(serving.throughput))
 
 
+def generation_time_text(serving: Serving) -> str:
+    """What generating took in all and on average, by the clock of each completion; empty where that is not known."""
+    spent = serving.latency.generation.get("e2e_seconds")
+    if spent is None:
+        return ""
+    return f"{spent.mean * spent.count:,.1f} s in all, {spent.mean:.3g} s on average of {spent.count:,} completions"
+
+
 def _throughput(throughput: Throughput) -> Iterator[str]:
     generation = throughput.generation
     if generation and generation.output_tokens_per_second is not None:

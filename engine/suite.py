@@ -26,7 +26,7 @@ def load_config(
         targets: one suite file or built-in suite name, or one or more benchmarks (`humaneval`, `mbpp:sanitized`).
         flags: dotted keys with the values of command-line flags; None is "not given".
         settings: `a.b=value` texts; values are YAML. List items are numbered: `benchmarks.0.split=all`.
-        data: file of the only benchmark.
+        data: file or folder of the only benchmark, or a folder that holds a folder per benchmark.
 
     Raises:
         UserError: unknown target, key or value; names it and the nearest that exists.
@@ -49,10 +49,23 @@ def load_config(
 
 
 def _put_data(raw: dict[str, Any], data: Path) -> None:
+    """Give the data to the only benchmark; of a folder, each of several gets the folder in it that has its name."""
     benchmarks = raw.get("benchmarks")
-    if not isinstance(benchmarks, list) or len(benchmarks) != 1 or not isinstance(benchmarks[0], dict):
-        raise UserError(f"--data {data}: it belongs to one benchmark; with several use --set benchmarks.0.data=PATH.")
-    benchmarks[0]["data"] = str(data)
+    if not isinstance(benchmarks, list) or not all(isinstance(each, dict) for each in benchmarks):
+        raise UserError(
+            f"--data {data}: the suite's benchmarks are no list of entries; use --set benchmarks.0.data=PATH."
+        )
+    if len(benchmarks) == 1:
+        benchmarks[0]["data"] = str(data)
+        return
+    for entry in benchmarks:
+        folder = data / str(entry.get("name"))
+        if not folder.is_dir():
+            raise UserError(
+                f"--data {data}: with several benchmarks it is a folder that holds one folder per benchmark, and there "
+                f"is no {folder}. Or use --set benchmarks.0.data=PATH."
+            )
+        entry.setdefault("data", str(folder))
 
 
 def _targets(targets: Sequence[str]) -> tuple[dict[str, Any], str]:

@@ -67,6 +67,27 @@ def test_solution_is_a_whole_program(write: Write) -> None:
     assert [(c.text, c.form, c.verbatim) for c in file.samples["T/0"]] == [("s", "solution", True)]
 
 
+def test_one_json_array_is_read_as_its_items(tmp_path: Path) -> None:
+    """CodeFuse's results as one array, with several generations of a task in one list and the time they took."""
+    rows = [
+        {"task_id": "T/0", "generation": ["a", "b"], "processing_time": 1.5},
+        {"task_id": "T/1", "generation": "c"},
+    ]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(rows, indent=2))
+    samples = ReplayFile.load(path, ["T/0", "T/1"]).samples
+    assert [(c.text, c.seconds) for c in samples["T/0"]] == [("a", 1.5), ("b", 1.5)]
+    assert [(c.text, c.seconds) for c in samples["T/1"]] == [("c", None)]
+
+
+def test_an_array_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
+    """The place is told by line and column of the array."""
+    path = tmp_path / "results.json"
+    path.write_text('[\n{"task_id": "T/0", "generation": "a"},\n')
+    with pytest.raises(DataError, match=r"not JSON .* at line 3 of the array, column 1"):
+        ReplayFile.load(path, None)
+
+
 def test_position_in_the_file_is_the_index(write: Write) -> None:
     """Samples of one task keep the file's order though other tasks lie between them."""
     file = ReplayFile.load(write(row("T/0", "a"), row("T/1", "b"), "", row("T/0", "c")), ["T/0", "T/1"])
@@ -131,9 +152,14 @@ BAD_LINES = {
     "no id": ('{"completion": "x"}', r":2: field 'task_id': missing"),
     "id is null": ('{"task_id": null, "completion": "x"}', r":2: field 'task_id': None"),
     "no text": ('{"task_id": "T/0", "output": "x"}', r":2: no text of a sample; fields: task_id, output"),
-    "text is a list": (
-        '{"task_id": "T/0", "generation": ["x"]}',
-        r":2: field 'generation': list .* One sample per line",
+    "text is a number": ('{"task_id": "T/0", "generation": 7}', r":2: field 'generation': int and not a text"),
+    "a text of several": (
+        '{"task_id": "T/0", "generation": ["x", 7]}',
+        r":2: field 'generation': int .* list of texts",
+    ),
+    "time is a text": (
+        '{"task_id": "T/0", "generation": "x", "processing_time": "1 s"}',
+        r":2: field 'processing_time': '1 s' is no time",
     ),
 }
 

@@ -142,7 +142,7 @@ def test_each_case_is_a_program_and_the_reference_passes_all(tmp_path: Path, san
     assert reference is not None
     verdicts = run(sandbox, benchmark, reference)
     assert [verdict.error for verdict in verdicts] == ["", ""]
-    assert benchmark.score(benchmark.problems()[0], reference, verdicts).values == {"pass": 1.0}
+    assert benchmark.score(benchmark.problems()[0], reference, verdicts).values["pass"] == 1.0
     assert {program.environment for program in benchmark.programs(benchmark.problems()[0], reference)} == {
         "datascience"
     }

@@ -48,10 +48,18 @@ def test_several_benchmarks_make_a_suite_of_their_labels() -> None:
 
 
 def test_data_goes_to_the_only_benchmark() -> None:
-    """--data is the file of one benchmark; with several it is a fault."""
+    """--data is the file or folder of one benchmark."""
     assert load_config(["starter"], {}, [], Path("/tmp/x")).benchmarks[0].data == Path("/tmp/x")
-    with pytest.raises(UserError, match=r"--data /tmp/x: it belongs to one benchmark.*benchmarks\.0\.data=PATH"):
-        load_config(["starter", "mbpp"], {}, [], Path("/tmp/x"))
+
+
+def test_several_benchmarks_find_their_folders_in_one(tmp_path: Path) -> None:
+    """Of a folder each benchmark gets the folder of its name; where there is none it is a fault with the cure."""
+    (tmp_path / "starter").mkdir()
+    with pytest.raises(UserError, match=r"there is no .*/mbpp\. Or use --set benchmarks\.0\.data=PATH"):
+        load_config(["starter", "mbpp"], {}, [], tmp_path)
+    (tmp_path / "mbpp").mkdir()
+    entries = load_config(["starter", "mbpp:full", "mbpp:data=/tmp/own.json"], {}, [], tmp_path).benchmarks
+    assert [entry.data for entry in entries] == [tmp_path / "starter", tmp_path / "mbpp", Path("/tmp/own.json")]
 
 
 def test_list_items_are_set_by_number(suite: Path) -> None:
