@@ -21,11 +21,12 @@ ALONE := tests/runners/test_restricted.py
 # make perf-verdicts    whether verdicts move with the machine's load; ARGS="--subset 10" for a first look
 # make perf-generation  generation through the pipeline beside plain engines; ARGS="--only overlap --rounds 1"
 # make screenshots      the README's pictures, from the runs of a demo; needs chromium
+# make perf-languages   what a program costs per language; ARGS="--data FOLDER" names HumanEval-X' files
 # make perf-comparing   what compare, report, push and leaderboard cost
 # make perf-hostile     what hostile programs get from us and from peers
 
 .PHONY: demo test check test-vllm conformance perf-peers perf-execution perf-verdicts perf-hostile perf-generation \
-        perf-comparing screenshots \
+        perf-comparing perf-languages screenshots \
         toolchains environments setup setup-vllm lock docs clean
 
 demo: setup
@@ -97,6 +98,9 @@ perf-hostile: setup
 
 perf-comparing: setup
 	$(BIN)/python -m benchmarks_perf.comparing $(ARGS)
+
+perf-languages: setup
+	$(BIN)/python -m benchmarks_perf.languages $(ARGS)
 
 perf-generation: setup-vllm
 	$(VLLM)/bin/python -m benchmarks_perf.generation $(ARGS)

@@ -25,7 +25,7 @@ from benchmarks.data import Record, in_folder, load_records
 from benchmarks.extraction import chat_program, parse, truncate, without_reasoning
 from benchmarks.fetch import Source
 from benchmarks.problem import Completion, Problem
-from runners.environments import difference_note
+from runners.environments import difference_note, find_environment
 from runners.errors import UserError
 from runners.program import MEBIBYTE, Limits, Program
 
@@ -211,9 +211,9 @@ def environment_of(problem: Problem) -> str:
 
 
 def environment_notes(problems: Iterable[Problem]) -> tuple[str, ...]:
-    """How the environments of these problems differ from the authors'."""
+    """How the environments of these problems, as far as they are built, differ from the authors'."""
     names = dict.fromkeys(environment_of(problem) for problem in problems)
-    return tuple(note for note in map(difference_note, names) if note)
+    return tuple(note for name in names if find_environment(name).built and (note := difference_note(name)))
 
 
 def roomy_limits(problem: Problem, cpu_seconds: float) -> Limits:

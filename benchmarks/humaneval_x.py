@@ -61,6 +61,7 @@ _WRONG: dict[str, tuple[str, ...]] = {
     "go": ('    panic("no")\n}\n', "    os.Exit(0)\n    panic(0)\n}\n"),
     "rust": ("    panic!();\n}\n", "    std::process::exit(0);\n}\n"),
 }
+_STRAY_QUOTE = re.compile(r'^[ \t]*"[ \t]*\n(?=[ \t]*""")', re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/|(?:^[ \t]*//[^\n]*\n)+", re.DOTALL | re.MULTILINE)
 
 
@@ -147,7 +148,10 @@ class HumanEvalX(BaseBenchmark[AnyOptions]):
         rows = [_mended(record) if named == PYTHON_CN else record for record in records.rows]
         words = "zh" if named == PYTHON_CN else text
         problems = [problem_of(record, key, words, own_text=named == PYTHON_CN) for record in rows]
-        return cls(problems, records.provenance).in_language(key)
+        benchmark = cls(problems, records.provenance).in_language(key)
+        if named == PYTHON_CN and (repaired := sum(bool(_STRAY_QUOTE.search(row.prompt)) for row in records.rows)):
+            benchmark.notes = (f"{repaired} of {len(rows)} prompts were repaired (a lone quote before the docstring)",)
+        return benchmark
 
     def __init__(self, problems: list[Problem] | tuple[Problem, ...], provenance: Provenance) -> None:
         super().__init__(problems, provenance)
@@ -266,9 +270,9 @@ def _examples(comment: str, default: str) -> str:
 
 
 def _mended(record: HumanEvalXRecord) -> HumanEvalXRecord:
-    """CodeFuse's python_cn prompts lack the line break before the body."""
+    """CodeFuse's python_cn prompts lack the line break before the body; one has a lone quote before its docstring."""
     prompt = record.prompt if record.prompt.endswith("\n") else record.prompt + "\n"
-    return record.model_copy(update={"prompt": prompt})
+    return record.model_copy(update={"prompt": _STRAY_QUOTE.sub("", prompt)})
 
 
 def _with_setup(problem: Problem, text: str) -> str:

@@ -27,6 +27,7 @@ BENCHMARKS = {
     "code_trans": "benchmarks.code_trans:CodeTrans",
     "mxeval": "benchmarks.mxeval:Mxeval",
     "multipl_e": "benchmarks.multipl_e:MultiplE",
+    "humanevalpack": "benchmarks.humanevalpack:HumanEvalPack",
     "ds1000": "benchmarks.ds1000:DS1000",
     "codedatascience": "benchmarks.codedatascience:CodeDataScience",
     "starter": "benchmarks.starter:Starter",

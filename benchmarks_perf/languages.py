@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.benchmark import reference_completion
+from benchmarks.known_faults import known_faults
 from benchmarks.registry import load_benchmark
 from benchmarks_perf.cpu import open_account, pss_bytes, tree
 from benchmarks_perf.machine import file_result, machine
@@ -70,9 +71,10 @@ def main(
 
 
 def rows_of(language: str, data: Path, subset: int, n: int) -> list[dict[str, Any]]:
-    """`n` texts of each chosen reference that differ in a comment at their end."""
+    """`n` texts of each chosen reference, wrong ones left out, that differ in a comment at their end."""
     benchmark = load_benchmark("humaneval_x", {"language": language, "data": data}, Path(tempfile.gettempdir()))
-    problems = list(benchmark.problems())
+    wrong = known_faults("humaneval_x", "reference")
+    problems = [problem for problem in benchmark.problems() if problem.task_id not in wrong]
     chosen = problems[:: max(1, len(problems) // subset)][:subset]
     rows = []
     for problem in chosen:

@@ -88,7 +88,7 @@ class _RunReport:
         run = self.run
         yield Text.assemble((run.model, "bold"), f"  {run.suite}", _step(run), "  ", _status(run.status))
         yield _scores_table(run.metrics, wide=options.max_width >= WIDE)
-        yield _block(_notes(run.metrics))
+        yield _block(_others(run.metrics))
         yield _block(_outcomes(run.metrics))
         yield _block(_trust(run))
         yield _block(_serving(run.metrics))
@@ -149,15 +149,37 @@ def _cells(benchmark: BenchmarkMetrics, family: str, ks: tuple[int, ...], *, wid
             yield _estimate(estimate) if position == 0 or wide else Text(f"{estimate.value:.3f}")
 
 
-def _notes(metrics: Metrics) -> list[Table]:
-    """Scores that are not pass@k, and reasons for what is withheld."""
-    notes: list[Table] = []
-    for name, benchmark in metrics.benchmarks.items():
-        others = {key: value for key, value in benchmark.estimates.items() if "pass_at_" not in key}
-        notes += [_line(name, Text.assemble(f"{key} ", _estimate(value))) for key, value in others.items()]
-        if benchmark.withheld:
-            notes.append(_line(name, Text(f"withheld: {benchmark.withheld}", "red")))
-    return notes
+def _others(metrics: Metrics) -> list[RenderableType]:
+    """Scores that are not pass@k, a column each, and reasons for what is withheld."""
+    found = {name: _other_scores(benchmark) for name, benchmark in metrics.benchmarks.items()}
+    columns = list(dict.fromkeys(key for scores in found.values() for key in scores))
+    lines: list[RenderableType] = []
+    if columns:
+        lines.append(_others_table({name: scores for name, scores in found.items() if scores}, columns))
+    withheld = [(name, each.withheld) for name, each in metrics.benchmarks.items() if each.withheld]
+    return lines + [_line(name, Text(f"withheld: {why}", "red")) for name, why in withheld]
+
+
+def _other_scores(benchmark: BenchmarkMetrics) -> dict[str, Estimate]:
+    return {key: value for key, value in benchmark.estimates.items() if "pass_at_" not in key}
+
+
+def _others_table(found: Mapping[str, Mapping[str, Estimate]], columns: list[str]) -> Table:
+    """One row per benchmark; with one column there is room for its interval."""
+    table = _table("benchmark")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, scores in found.items():
+        values = [scores.get(column) for column in columns]
+        cells = [_other(value, alone=len(columns) == 1) for value in values]
+        table.add_row(Text(name, "bold"), *cells)
+    return table
+
+
+def _other(estimate: Estimate | None, *, alone: bool) -> Text:
+    if estimate is None:
+        return Text("-", "dim")
+    return _estimate(estimate) if alone else Text(f"{estimate.value:.3f}")
 
 
 def _outcomes(metrics: Metrics) -> list[Table]:

@@ -58,14 +58,14 @@ def _put_data(raw: dict[str, Any], data: Path) -> None:
     if len(benchmarks) == 1:
         benchmarks[0]["data"] = str(data)
         return
-    for entry in benchmarks:
+    for entry in (each for each in benchmarks if "data" not in each):
         folder = data / str(entry.get("name"))
         if not folder.is_dir():
             raise UserError(
                 f"--data {data}: with several benchmarks it is a folder that holds one folder per benchmark, and there "
                 f"is no {folder}. Or use --set benchmarks.0.data=PATH."
             )
-        entry.setdefault("data", str(folder))
+        entry["data"] = str(folder)
 
 
 def _targets(targets: Sequence[str]) -> tuple[dict[str, Any], str]:

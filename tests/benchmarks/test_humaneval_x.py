@@ -103,3 +103,12 @@ def test_python_cn_prompts_end_in_a_line_break(shared_data: Path, tmp_path: Path
     folder = shared_data / "codefuse" / "code_completion"
     benchmark = load_benchmark("code_completion", {"language": "python_cn", "data": folder}, tmp_path)
     assert all(problem.prompt.endswith("\n") for problem in benchmark.problems())
+
+
+def test_a_lone_quote_before_a_docstring_is_repaired_and_told(shared_data: Path, tmp_path: Path) -> None:
+    """One row of python_cn could not be parsed whatever follows it."""
+    data = shared_data / "codefuse" / "code_completion"
+    benchmark = load_benchmark("code_completion", {"language": "python_cn", "data": data}, tmp_path)
+    assert benchmark.notes == ("1 of 164 prompts were repaired (a lone quote before the docstring)",)
+    for problem in benchmark.problems():
+        compile(f"{problem.prompt}    pass\n", problem.task_id, "exec")
