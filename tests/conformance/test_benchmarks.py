@@ -49,9 +49,8 @@ FILES = {
     "mxeval:mbxp_javascript": ("mxeval", 938),
     "mxeval:mbxp_go": ("mxeval", 0),
     **{f"multipl_e:{name}": ("multipl_e", 0) for name in ("cpp", "go", "java", "js", "php", "rs", "sh", "ts")},
-    "codedatascience:Numpy": ("codefuse/codedatascience", 0),
-    "codedatascience:Pandas": ("codefuse/codedatascience", 0),
-    "codedatascience:Sklearn": ("codefuse/codedatascience", 0),
+    "codedatascience:Numpy": ("codefuse/codedatascience", 1),
+    "codedatascience:Sklearn": ("codefuse/codedatascience", 5),
 }
 """Files below ../shared/data, and how many reference solutions they hold that can be judged."""
 
