@@ -239,6 +239,7 @@ def test_a_row_without_its_title_is_named(tmp_path: Path) -> None:
         load(tmp_path, "cpp_to_python", func_title=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["java_to_python", "python_to_java", "python_to_cpp"])
 def test_translations_are_judged_in_the_sandbox(direction: str, tmp_path: Path, sandbox: Sandbox) -> None:
     """The reference and a chat answer with a main of its own pass; wrong ones do not."""

@@ -218,6 +218,7 @@ def body_of(key: str) -> str:
     return completion + closing if tests.lstrip().startswith("}") else completion
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ROWS)
 def test_programs_are_judged_in_the_sandbox(key: str, tmp_path: Path, sandbox: Sandbox) -> None:
     """What a base model stops with, what it goes on with, and a chat answer pass; wrong ones do not."""

@@ -187,6 +187,7 @@ def test_what_the_stop_takes_away_is_put_back(language: str, end: str, tmp_path:
     assert cut.source == whole.source == BEFORE.get(language, "") + problem.prompt + "  1" + end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ROWS)
 def test_programs_are_judged_in_the_sandbox(language: str, tmp_path: Path, sandbox: Sandbox) -> None:
     """The reference, what a base model makes of it and a chat answer pass; wrong ones do not."""

@@ -141,6 +141,7 @@ def test_swapped_operands_are_similar_but_not_equal(language: str) -> None:
     assert all(0.0 < value < 1.0 for value in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["python", "cpp"])
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_any_text_has_a_similarity(language: str, text: str) -> None:

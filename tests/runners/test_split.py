@@ -370,6 +370,7 @@ for record in job["records"]:
 """
 
 
+@pytest.mark.slow
 def test_canonical_solutions_of_humaneval_pass(shared_data: Path, jail: Run) -> None:
     """All 164 pass with program and tests in two processes of one jail."""
     with gzip.open(shared_data / "humaneval" / "HumanEval.jsonl.gz", "rt") as lines:

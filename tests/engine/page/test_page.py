@@ -20,6 +20,8 @@ from runners.errors import UserError
 from tests.engine.finished_runs import finished_run
 from tests.engine.rows import sample_row
 
+pytestmark = pytest.mark.slow  # each draws plots, which takes a second
+
 TASKS = [f"t{number:02}" for number in range(12)]
 HOSTILE = {
     "closes the script": "</script><script>alert(1)</script>",

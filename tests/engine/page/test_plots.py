@@ -26,6 +26,8 @@ from engine.page.plots import draw
 from tests.engine.finished_runs import finished_run
 from tests.engine.rows import sample_row, sample_table
 
+pytestmark = pytest.mark.slow  # each draws plots, which takes a second
+
 PASSED = {"a": 0, "b": 1, "c": 3, "d": 4}
 RULES = Rules(resamples=500)
 SVG = "{http://www.w3.org/2000/svg}"

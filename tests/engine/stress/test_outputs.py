@@ -16,6 +16,8 @@ from runners.errors import UserError
 from tests.engine.stress.test_sweep import settings, sweep
 from tests.engine.stress.virtual import QueueServer
 
+pytestmark = pytest.mark.slow  # each draws plots, which takes a second
+
 GOAL = "ttft_p99<400ms,e2e_p90<500ms"
 NAMES = ("latency", "goodput", "cdf")
 
