@@ -31,7 +31,10 @@ def open_or_skip(level: str) -> Sandbox:
     kind, _, name = level.rpartition(" ")
     try:
         sandbox = open_sandbox(name)
-        return sandbox if not kind else NsjailSandbox(find_parents()[0] if name == "full" else None)
+        if not kind:
+            return sandbox
+        sandbox.close()
+        return NsjailSandbox(find_parents()[0] if name == "full" else None)
     except SandboxUnavailable as error:
         pytest.skip(f"{error} ({find_parents()[1]})")
 
