@@ -1,6 +1,6 @@
 """CodeFuseEval's nl2code: MBPP's test split with texts in English and Chinese, and challenge tests apart.
 
-Scored on `test` as published MBPP (`pass`), and on the challenge tests besides (`pass_challenge`); CodeFuse's script
+Scored on `test` as published MBPP (`pass`), and on the challenge tests besides (`challenge_pass`); CodeFuse's script
 tells the latter alone, which is not MBPP's number. The question shows the three tests, as MBPP's does, unless told
 otherwise; it then names the function that they call.
 """
@@ -63,7 +63,7 @@ class MbppX(Compared, BaseBenchmark[MbppXOptions]):
     name = "nl2code"
     summary = "CodeFuseEval's MBPP: 500 Python tasks in English or Chinese, challenge tests apart (Ant Group)"
     Options = MbppXOptions
-    metrics = ("pass", "pass_challenge", *SIMILARITIES)
+    metrics = ("pass", "challenge_pass", *SIMILARITIES)
     stop = ZERO_SHOT_STOP
     module_name = "builtins"  # as mbpp
     num_published: Mapping[str, int]
@@ -101,10 +101,10 @@ class MbppX(Compared, BaseBenchmark[MbppXOptions]):
         return tuple(replace(program, tests=tests) for tests in parts if tests)
 
     def score(self, problem: Problem, completion: Completion, verdicts: tuple[Verdict, ...]) -> Score:
-        """`pass` on the published tests, which are the first program's; `pass_challenge` on all tests; text alike."""
+        """`pass` on the published tests, which are the first program's; `challenge_pass` on all tests; text alike."""
         passed = [verdict.passed for verdict in verdicts]
         alike = Compared.score(self, problem, completion, verdicts).values
-        own = {"pass": float(any(passed[:1])), "pass_challenge": float(any(passed) and all(passed))}
+        own = {"pass": float(any(passed[:1])), "challenge_pass": float(any(passed) and all(passed))}
         return Score(values={**alike, **own})
 
 

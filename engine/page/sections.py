@@ -106,10 +106,11 @@ class Repeat:
 
 
 def score_rows(runs: Sequence[PageRun]) -> list[ScoreRow]:
-    """Every score of every run: benchmark by benchmark, so that checkpoints stand below each other."""
+    """Every score of every run, headlines first: benchmark by benchmark, so that checkpoints stand below each other."""
     names = list(dict.fromkeys(name for run in runs for name in run.metrics.benchmarks))
     names += [OVERALL] if len(names) > 1 else []
-    return [row for name in names for run in runs for row in _rows_of(run, name)]
+    told = [list(_rows_of(run, name)) for name in names for run in runs]
+    return [row for rows in told for row in rows[:1]] + [row for rows in told for row in rows[1:]]
 
 
 def _rows_of(run: PageRun, name: str) -> Iterator[ScoreRow]:

@@ -98,12 +98,12 @@ def test_the_setup_stands_before_the_tests_of_each_program(tmp_path: Path) -> No
     ids=["all", "not the challenge", "not the published", "no challenge", "no verdict"],
 )
 def test_the_challenge_counts_apart(tmp_path: Path, statuses: tuple[Status, ...], scores: tuple[float, float]) -> None:
-    """`pass` looks at the published tests alone, `pass_challenge` at all."""
+    """`pass` looks at the published tests alone, `challenge_pass` at all."""
     benchmark = load(tmp_path)
     (problem,) = benchmark.problems()
     verdicts = tuple(Verdict(status=status) for status in statuses)
     score = benchmark.score(problem, Completion(text=""), verdicts)
-    assert (score.values["pass"], score.values["pass_challenge"]) == scores
+    assert (score.values["pass"], score.values["challenge_pass"]) == scores
 
 
 def test_a_changed_challenge_makes_another_problem(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_both_metrics_in_the_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
     for completion, published, challenge in expected:
         verdicts = tuple(sandbox.run(program) for program in benchmark.programs(problem, completion))
         values = benchmark.score(problem, completion, verdicts).values
-        assert (values["pass"], values["pass_challenge"]) == (published, challenge)
+        assert (values["pass"], values["challenge_pass"]) == (published, challenge)
 
 
 @pytest.mark.slow
@@ -141,5 +141,5 @@ def test_all_references_pass_in_the_sandbox(real_set: AnyBenchmark, sandbox: San
         assert reference is not None
         verdicts = tuple(sandbox.run(program) for program in real_set.programs(problem, reference))
         values = real_set.score(problem, reference, verdicts).values
-        failed += [] if values["pass_challenge"] else [(problem.task_id, verdicts)]
+        failed += [] if values["challenge_pass"] else [(problem.task_id, verdicts)]
     assert failed == []
