@@ -70,6 +70,8 @@ class BaseBenchmark(Generic[OptionsT]):
     """CPU limit of a program whose problem names none."""
     notes: tuple[str, ...] = ()
     """What a reader of the numbers must know of the data, such as how many rows were repaired."""
+    edition: str = ""
+    """Which of its sets was loaded, where they use a task_id for different problems; empty where none does."""
     template: PromptTemplate = PLAIN
     """What `ask` adds to the prompts; set by `asked_with`."""
 

@@ -104,7 +104,7 @@ class CodeTrans(Compared, BaseBenchmark[CodeTransOptions]):
         problems = [problem_of(record, spoken, target, options.text) for record in records.rows]
         benchmark = cls(problems, records.provenance)
         benchmark.language, benchmark.flags, benchmark.stop = target, FLAGS.get(target, ()), STOPS[target]
-        benchmark.notes = _notes(problems)
+        benchmark.notes, benchmark.edition = _notes(problems), options.direction
         return benchmark
 
     def source(self, problem: Problem, completion: Completion) -> str:

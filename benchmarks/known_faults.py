@@ -29,19 +29,30 @@ class Fault(BaseModel):
     tasks: list[str] = Field(min_length=1)
 
 
-def known_faults(name: str, kind: Literal["reference", "tests"]) -> dict[str, str]:
-    """Why, by task_id, for all faults of a kind in a benchmark."""
-    return {task: fault.why for fault in _read().get(name, ()) if fault.fault == kind for task in fault.tasks}
+def known_faults(name: str, edition: str, kind: Literal["reference", "tests"]) -> dict[str, str]:
+    """Why, by task_id, for all faults of a kind in a benchmark.
+
+    Args:
+        name: the benchmark's registry name.
+        edition: which of its sets, where they use a task_id for different problems; empty where none does.
+        kind: what is wrong.
+    """
+    return {task: fault.why for fault in _faults(name, edition) if fault.fault == kind for task in fault.tasks}
 
 
-def fault_notes(name: str, task_ids: Collection[str]) -> Iterator[str]:
+def fault_notes(name: str, edition: str, task_ids: Collection[str]) -> Iterator[str]:
     """One sentence per fault that these problems of a benchmark have."""
     present = frozenset(task_ids)
-    for fault in _read().get(name, ()):
+    for fault in _faults(name, edition):
         if found := [task for task in fault.tasks if task in present]:
             shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
             what = "have a wrong reference" if fault.fault == "reference" else "have tests that a wrong answer passes"
             yield f"{len(found)} of {len(present)} problems {what}: {fault.why} ({shown})"
+
+
+def _faults(name: str, edition: str) -> tuple[Fault, ...]:
+    """What the list has under `name`, and under `name:edition`."""
+    return _read().get(name, ()) + (_read().get(f"{name}:{edition}", ()) if edition else ())
 
 
 @functools.cache

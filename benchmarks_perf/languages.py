@@ -73,7 +73,7 @@ def main(
 def rows_of(language: str, data: Path, subset: int, n: int) -> list[dict[str, Any]]:
     """`n` texts of each chosen reference, wrong ones left out, that differ in a comment at their end."""
     benchmark = load_benchmark("humaneval_x", {"language": language, "data": data}, Path(tempfile.gettempdir()))
-    wrong = known_faults("humaneval_x", "reference")
+    wrong = known_faults("humaneval_x", "", "reference")
     problems = [problem for problem in benchmark.problems() if problem.task_id not in wrong]
     chosen = problems[:: max(1, len(problems) // subset)][:subset]
     rows = []

@@ -90,7 +90,7 @@ def check_gold(spec: str, data: Path | None, console: Console) -> GoldCheck:
         num_wrong=sum(not job.is_reference for job in jobs),
         num_missing=sum(bool(problem.unavailable) for problem in benchmark.problems()),
         notes=tuple(benchmark.notes),
-        known=_known(name, outcomes),
+        known=_known(benchmark, outcomes),
         failed_references={job.name: why for job, passed, why in outcomes if job.is_reference and not passed},
         passed_wrong={
             job.name: why
@@ -100,9 +100,10 @@ def check_gold(spec: str, data: Path | None, console: Console) -> GoldCheck:
     )
 
 
-def _known(name: str, outcomes: Sequence[tuple[_Job, bool, str]]) -> dict[str, str]:
+def _known(benchmark: AnyBenchmark, outcomes: Sequence[tuple[_Job, bool, str]]) -> dict[str, str]:
     """Of the verdicts that are not what they should be, those that are listed, with the reason."""
-    references, tests = known_faults(name, "reference"), known_faults(name, "tests")
+    name, edition = benchmark.name, benchmark.edition
+    references, tests = known_faults(name, edition, "reference"), known_faults(name, edition, "tests")
     unlike = [
         (job, references if job.is_reference else tests)
         for job, passed, _ in outcomes

@@ -13,7 +13,7 @@ from runners.environments import ENVIRONMENTS, find_environment
 from runners.errors import SandboxUnavailable, UserError
 from runners.languages import LANGUAGES, PYTHON
 from runners.sandbox import Sandbox
-from runners.trials import cure
+from runners.trials import cure, failure_of
 
 _NOTHING = Completion(text="", verbatim=True)
 """An empty answer: its programs tell what the programs of any answer need."""
@@ -79,10 +79,10 @@ def _not_built(name: str) -> str:
 
 
 def check_languages(benchmarks: Mapping[str, AnyBenchmark], sandbox: Sandbox, *, judge: str) -> None:
-    """See that every language of the run can be judged here, before the first token.
+    """See that every language of the run can be judged here, by a right and a wrong program, before the first token.
 
     Raises:
-        SandboxUnavailable: the level of isolation has Python alone, or a compiler is missing or fails.
+        SandboxUnavailable: the level of isolation has Python alone, or a compiler is missing or gives wrong verdicts.
         UserError: `split` is asked for by name where there is no such judge.
     """
     for label, benchmark in benchmarks.items():
@@ -101,6 +101,11 @@ def check_languages(benchmarks: Mapping[str, AnyBenchmark], sandbox: Sandbox, *,
                     f"Run {cure(language)}; `codeassay doctor` shows all languages."
                 )
             _prepare(label, name)
+            if failure := failure_of(name, sandbox):
+                raise SandboxUnavailable(
+                    f"{label}: {language.title} does not work on this machine: {failure}. `codeassay doctor` shows all "
+                    "languages."
+                )
 
 
 def _prepare(label: str, name: str) -> None:

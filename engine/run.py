@@ -108,7 +108,10 @@ def _open(store: Store, prepared: Prepared, plan: Plan) -> None:
                 "data": _plain(benchmark.provenance),
                 "prompt": benchmark.template.record(),
                 "gold": _gold(prepared, label),
-                "notes": [*benchmark.notes, *fault_notes(benchmark.name, plan.planned[label].task_ids)],
+                "notes": [
+                    *benchmark.notes,
+                    *fault_notes(benchmark.name, benchmark.edition, plan.planned[label].task_ids),
+                ],
             }
             for label, benchmark in prepared.benchmarks.items()
         },

@@ -154,8 +154,9 @@ def _make_go(place: Path) -> None:
 
 
 def _make_rust(place: Path) -> None:
-    """The crates that HumanEval-X imports, built from Debian's sources, as plain libraries."""
+    """The crates that HumanEval-X imports, built from Debian's sources, as plain libraries; and where rustc lies."""
     _make_c(place)
+    _run(_tool("gcc"), "-O1", "-shared", "-fPIC", str(SOURCES / "own_path.c"), "-o", str(place / "own_path.so"))
     with tempfile.TemporaryDirectory() as name:
         project = Path(name)
         (project / "src").mkdir()

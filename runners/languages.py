@@ -346,7 +346,7 @@ _ROWS = (
     Language(
         name="rust",
         title="Rust",
-        tools=("rustc", "cargo", "gcc", "ld.gold"),
+        tools=("rustc", "cargo", "gcc", "ld.gold", "env"),
         version=("rustc", "--version"),
         packages=(
             "rustc",
@@ -359,8 +359,9 @@ _ROWS = (
         needs=("/usr/share/cargo/registry",),
         files=_one("program.rs"),
         compile=(
+            *("env", "LD_PRELOAD={kit}/own_path.so", "CODEASSAY_OWN_PATH={tool:rustc}"),
             *(
-                "rustc",
+                "{tool:rustc}",
                 "--edition",
                 "2021",
                 "--crate-name",

@@ -133,13 +133,17 @@ def try_languages(sandbox: Sandbox) -> Iterator[Tried]:
         if lacking := tools.missing(language):
             yield Tried(language=language, version=version, failure=f"{', '.join(lacking)} missing: {cure(language)}")
             continue
-        trial = TRIALS[name]
-        good = sandbox.run(trial.program(name))
-        wrong = sandbox.run(trial.program(name, source=trial.source.replace("+ 1", "+ 2")))
-        failure = "" if good.passed else f"a right program got {good.status}: {good.error}"
-        if good.passed and wrong.status is not Status.WRONG_ANSWER:
-            failure = f"a wrong program got {wrong.status}: {wrong.error}"
-        yield Tried(language=language, version=version, failure=failure)
+        yield Tried(language=language, version=version, failure=failure_of(name, sandbox))
+
+
+def failure_of(name: str, sandbox: Sandbox) -> str:
+    """Why programs of an installed language cannot be judged here; empty if its trial, right and spoilt, can."""
+    trial = TRIALS[name]
+    good = sandbox.run(trial.program(name))
+    if not good.passed:
+        return f"a right program got {good.status}: {good.error}"
+    wrong = sandbox.run(trial.program(name, source=trial.source.replace("+ 1", "+ 2")))
+    return "" if wrong.status is Status.WRONG_ANSWER else f"a wrong program got {wrong.status}: {wrong.error}"
 
 
 def cure(language: Language) -> str:

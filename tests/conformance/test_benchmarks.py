@@ -101,10 +101,10 @@ def test_references_pass_and_wrong_solutions_fail(
     check = check_gold(spec, shared_data / file, Console(file=io.StringIO()))
     ids = {problem.task_id for problem in benchmark.problems() if not problem.unavailable}
     assert check.num_references == count
-    assert check.failed_references.keys() == known_faults(name, "reference").keys() & ids
+    assert check.failed_references.keys() == known_faults(name, benchmark.edition, "reference").keys() & ids
     assert check.num_wrong >= count
     passed = {wrong.partition(" #")[0] for wrong in check.passed_wrong}
-    assert passed == known_faults(name, "tests").keys() & ids
+    assert passed == known_faults(name, benchmark.edition, "tests").keys() & ids
 
 
 @pytest.mark.parametrize("name", ["humaneval_codegen_16b_mono_n10", "humaneval_codefuse_13b"])

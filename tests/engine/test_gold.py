@@ -76,7 +76,7 @@ def test_known_faults_of_the_data_are_told_and_no_finding(
 ) -> None:
     """A reference and a wrong solution that are listed keep the check good; what is listed is shown with its reason."""
     faults = {"reference": {"t0": "its sum is off"}, "tests": {"t1": "nothing is compared"}}
-    monkeypatch.setattr(gold, "known_faults", lambda name, kind: faults[kind])
+    monkeypatch.setattr(gold, "known_faults", lambda name, edition, kind: faults[kind])
     judged.append(FakeSandbox(*[Status.WRONG_ANSWER] * 3, Status.PASSED, Status.PASSED, Status.WRONG_ANSWER))
     check = check_gold("starter", None, QUIET)
     assert check.ok

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.problem import Completion, Problem
+from engine import needed
 from engine.needed import with_environments
 from runners.environments import find_environment
 from runners.errors import SandboxUnavailable
-from runners.program import Program
+from runners.program import Program, Status
 from tests.actors.fakes import FakeSandbox, TinyBenchmark, problem, tiny
 
 
@@ -81,3 +82,38 @@ def test_what_a_machine_lacks_is_no_part_of_a_problems_identity() -> None:
     """Completions that were generated before an environment was built are judged after it."""
     known = problem("t0")
     assert replace(known, unavailable="no data").sha256() == known.sha256()
+
+
+class InBash(TinyBenchmark):
+    """Programs in Bash."""
+
+    language = "bash"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "words"),
+    [
+        ((Status.COMPILE_ERROR,), "a right program got compile_error"),
+        ((Status.PASSED, Status.PASSED), "a wrong program got passed"),
+    ],
+)
+def test_a_language_that_gives_wrong_verdicts_is_refused(
+    statuses: tuple[Status, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broken compiler would make every answer a compile error: it is tried before the first token."""
+    sandbox = FakeSandbox(*statuses)
+    sandbox.languages = frozenset({"python", "bash"})
+    monkeypatch.setattr(needed.tools, "missing", lambda language: ())
+    monkeypatch.setattr(needed.kit, "warm_up", lambda language: None)
+    with pytest.raises(SandboxUnavailable, match=rf"mine: Bash does not work on this machine: {words}"):
+        needed.check_languages({"mine": InBash(tiny(1).problems(), tiny(1).provenance)}, sandbox, judge="auto")
+
+
+def test_a_language_whose_trials_end_as_they_should_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One right program and one wrong one."""
+    sandbox = FakeSandbox(Status.PASSED, Status.WRONG_ANSWER)
+    sandbox.languages = frozenset({"python", "bash"})
+    monkeypatch.setattr(needed.tools, "missing", lambda language: ())
+    monkeypatch.setattr(needed.kit, "warm_up", lambda language: None)
+    needed.check_languages({"mine": InBash(tiny(1).problems(), tiny(1).provenance)}, sandbox, judge="auto")
+    assert len(sandbox.ran) == 2
