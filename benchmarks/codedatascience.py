@@ -11,12 +11,10 @@ that CodeFuse leaves out, is run as DS-1000 does, with `surface_form` in the pla
 
 from __future__ import annotations
 
-import ast
 import base64
 import hashlib
 import inspect
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self
 
@@ -25,7 +23,8 @@ from pydantic import Field
 from benchmarks import surface_form
 from benchmarks.base import BaseBenchmark, CommonOptions
 from benchmarks.compared import Compared
-from benchmarks.data import Provenance, Record, Records, load_records
+from benchmarks.data import Provenance, Records, load_records
+from benchmarks.data_science_files import CURE, PLOTS, CaseFiles, CodeDataScienceRecord, case_files
 from benchmarks.ds1000 import (
     ENVIRONMENT,
     INSERT,
@@ -37,11 +36,9 @@ from benchmarks.ds1000 import (
     environment_of,
     prepare,
     roomy_limits,
-    seaborn_files,
     solution_of,
     wrong_solutions,
 )
-from benchmarks.extraction import parse
 from benchmarks.fetch import Source
 from benchmarks.problem import Completion, Problem, Prompt, PromptForm
 from runners.errors import DataError, UserError
@@ -51,13 +48,9 @@ ROWS = {
     **{"Numpy": 220, "Pandas": 291, "Scipy": 106, "Sklearn": 115},
     **{"Matplotlib": 155, "Pytorch": 68, "Tensorflow": 45},
 }
-PLOTS = "Matplotlib"
 SURFACE = "surface-form"
 CASE = "[case]"
 """Stands in a problem's setup for the number of the test case."""
-CURE = "name CodeFuse's folder codedatascience, with CodeCompletion/ and CodeInsertion/ in it: files=FOLDER"
-MODEL = "my_model.pt"
-"""What one problem of PyTorch loads."""
 IMAGE_TEST = "#Image Testing"
 """Where the context of a plot stops drawing and begins to judge."""
 PARSER = f"""\
@@ -86,26 +79,6 @@ def _oracle(text):
 """
 
 
-class CodeDataScienceRecord(Record):
-    """One line of CodeCompletion/LIBRARY/LIBRARY.jsonl or CodeInsertion/LIBRARY/LIBRARY.jsonl."""
-
-    task_id: str = Field(pattern=r"^\w+/\d+$")
-    prompt: str
-    code_context: str = Field(pattern=r"\[insert\]")
-    canonical_solution: str
-    test: str
-    type: Literal["Completion", "Insertion"]
-    language: Literal["Numpy", "Pandas", "Scipy", "Sklearn", "Matplotlib", "Pytorch", "Tensorflow"]
-    perturbation_type: str
-    perturbation_origin_id: int | str
-    test_case_cnt: str = Field(pattern=r"^\d+$")
-
-    @property
-    def place(self) -> tuple[str, str, str]:
-        """Kind, library and number: where its pickles lie."""
-        return f"Code{self.type}", self.language, self.task_id.rpartition("/")[2]
-
-
 class CodeDataScienceOptions(CommonOptions):
     """Which problems to ask, and where their pickles are."""
 
@@ -116,18 +89,6 @@ class CodeDataScienceOptions(CommonOptions):
     files: Path | None = Field(
         default=None, strict=False, description="CodeFuse's folder codedatascience, which holds inputs and answers"
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseFiles:
-    """What a row needs besides itself."""
-
-    inputs: Mapping[str, bytes] = field(default_factory=dict)
-    """By path in the program's folder; of all test cases."""
-    answers: tuple[bytes | None, ...] = ()
-    """Pickled, one per test case; None where the test looks at the result alone. Of a plot, its picture."""
-    missing: str = ""
-    """Why the row cannot be judged; empty if it can."""
 
 
 class CodeDataScience(Compared, BaseBenchmark[CodeDataScienceOptions]):
@@ -230,53 +191,6 @@ def problem_of(record: CodeDataScienceRecord, files: CaseFiles) -> Problem:
         cluster=f"{record.language}/origin-{record.perturbation_origin_id}",
         unavailable=files.missing,
     )
-
-
-def case_files(record: CodeDataScienceRecord, folder: Path | None) -> CaseFiles:
-    """Inputs and answers of a row, read as bytes; nothing here unpickles them."""
-    reads, compares = _reads_input(record), _needs_answer(record)
-    cases = max(1, int(record.test_case_cnt))
-    drawn, unfetched = seaborn_files(record.code_context, folder / "data" if folder else None)
-    if folder is None:
-        missing = unfetched or ("" if not reads and not compares else f"its inputs and answers are not here; {CURE}")
-        return CaseFiles(answers=(None,) * cases, missing=missing)
-    kind, library, number = record.place
-    base = folder / kind / library
-    wanted = {f"input/input{case}.pkl": base / f"input_{number}" / f"input{case}.pkl" for case in _cases(cases, reads)}
-    if MODEL in record.code_context:
-        wanted[MODEL] = folder / MODEL
-    name = "oracle_plot.png" if library == PLOTS else "ans{case}.pkl"
-    answers = [base / f"ans_{number}" / name.format(case=case) for case in _cases(cases, compares)]
-    absent = [path for path in (*wanted.values(), *answers) if not path.is_file()]
-    if absent or unfetched:
-        why = f"{absent[0]} is absent; {CURE}" if absent else unfetched
-        return CaseFiles(answers=(None,) * cases, missing=why)
-    return CaseFiles(
-        inputs=drawn | {path: place.read_bytes() for path, place in wanted.items()},
-        answers=tuple(path.read_bytes() for path in answers) or (None,) * cases,
-    )
-
-
-def _cases(count: int, needed: bool) -> range:
-    return range(1, count + 1 if needed else 1)
-
-
-def _reads_input(record: CodeDataScienceRecord) -> bool:
-    """Whether the context reads a pickle, comments aside."""
-    lines = record.code_context.splitlines()
-    return any("input/input" in line for line in lines if not line.lstrip().startswith("#"))
-
-
-def _needs_answer(record: CodeDataScienceRecord) -> bool:
-    """Whether there is an answer to compare with: a plot's oracle, or the second parameter of a `test` that uses it."""
-    if record.language == PLOTS:
-        return True
-    tree = parse(record.test)
-    tests = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "test"] if tree else []
-    if not tests or len(tests[-1].args.args) < 2:
-        return True
-    name = tests[-1].args.args[1].arg
-    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tests[-1]))
 
 
 def _comparison(test: str, case: int, answer: bytes | None) -> str:
