@@ -31,12 +31,10 @@ from runners.policy import PolicyError, parse_policy, tightened
 from runners.program import Limits, Program, Status, Verdict
 from runners.seccomp import compile_rules
 from runners.supervise import Evidence, Idle, cpu_rlimit
-from runners.toolchain import HARNESS, POLICY, PythonToolchain, python_toolchain
+from runners.toolchain import HARNESS, PACKAGES, POLICY, PythonToolchain, python_toolchain
 
 _CHECKOUT = HARNESS.parent.parent
 _POLICIES = POLICY.parent
-_PACKAGES = "/opt/packages/"
-"""Where the jails have the packages that programs may import."""
 _START = "import sys; sys.path.insert(0, sys.argv[3]); from runners.harness.restricted_start import main; main()"
 _IDS = ((1_879_048_192, 1 << 28), (50_000, 10_000))
 """First number and how many: uids and gids that no machine gives to a person, whole or within the 65,536 of a pod."""
@@ -79,7 +77,7 @@ class RestrictedSandbox:
             remove_stale(groups)
         self._groups = groups
         self._python = python_toolchain()
-        packages = [str(mount.source) for mount in self._python.mounts if mount.target.startswith(_PACKAGES)]
+        packages = [str(mount.source) for mount in self._python.mounts if mount.target.startswith(f"{PACKAGES}/")]
         interpreter = _on_host(self._python, self._python.interpreter)
         self._ids = _own_ids([interpreter, tempfile.gettempdir(), *packages])
         self._policy = self._compile()
@@ -129,7 +127,7 @@ class RestrictedSandbox:
             (around / "packages").mkdir()
             (around / "packages").chmod(0o755)
             for mount in self._python.mounts:
-                if mount.target.startswith("/opt/packages/"):
+                if mount.target.startswith(f"{PACKAGES}/"):
                     (around / "packages" / Path(mount.target).name).symlink_to(mount.source)
             yield around
         finally:
