@@ -101,13 +101,13 @@ def check_gold(spec: str, data: Path | None, console: Console) -> GoldCheck:
 
 
 def _known(benchmark: AnyBenchmark, outcomes: Sequence[tuple[_Job, bool, str]]) -> dict[str, str]:
-    """Of the verdicts that are not what they should be, those that are listed, with the reason."""
+    """Of the verdicts that are not what they should be, those that are listed, with the reason; never faults of ours."""
     name, edition = benchmark.name, benchmark.edition
     references, tests = known_faults(name, edition, "reference"), known_faults(name, edition, "tests")
     unlike = [
         (job, references if job.is_reference else tests)
-        for job, passed, _ in outcomes
-        if passed is not job.is_reference
+        for job, passed, why in outcomes
+        if passed is not job.is_reference and not why.startswith(Status.SANDBOX_ERROR)
     ]
     return {job.name: listed[job.problem.task_id] for job, listed in unlike if job.problem.task_id in listed}
 

@@ -87,6 +87,19 @@ def test_known_faults_of_the_data_are_told_and_no_finding(
     assert "t1 #1  known: nothing is compared" in text
 
 
+def test_a_fault_of_ours_is_no_known_fault_of_the_data(
+    judged: list[FakeSandbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listed reference that could not be judged is a finding all the same."""
+    faults = {"reference": {"t0": "its sum is off"}, "tests": {}}
+    monkeypatch.setattr(gold, "known_faults", lambda name, edition, kind: faults[kind])
+    wrong = [Status.WRONG_ANSWER] * 2
+    judged.append(FakeSandbox(Status.SANDBOX_ERROR, *wrong, Status.PASSED, *wrong))
+    check = check_gold("starter", None, QUIET)
+    assert not check.ok
+    assert check.known == {}
+
+
 def test_problems_that_cannot_be_judged_here_are_counted_and_not_run(
     judged: list[FakeSandbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
