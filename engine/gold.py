@@ -101,7 +101,7 @@ def check_gold(spec: str, data: Path | None, console: Console) -> GoldCheck:
 
 
 def _known(benchmark: AnyBenchmark, outcomes: Sequence[tuple[_Job, bool, str]]) -> dict[str, str]:
-    """Of the verdicts that are not what they should be, those that are listed, with the reason; never faults of ours."""
+    """Of the verdicts that are not what they should be, those that are listed, with the reason; no fault of ours."""
     name, edition = benchmark.name, benchmark.edition
     references, tests = known_faults(name, edition, "reference"), known_faults(name, edition, "tests")
     unlike = [
