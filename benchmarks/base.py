@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from benchmarks.data import Provenance
 from benchmarks.extraction import program_text
-from benchmarks.problem import Completion, Message, Problem, Prompt, PromptForm, Score
+from benchmarks.problem import Completion, Manner, Message, Problem, Prompt, PromptForm, Score
 from benchmarks.prompt_template import PLAIN, Example, PromptTemplate
 from benchmarks.prompting import Shot, check_shots, compose
 from runners.errors import UserError
@@ -142,7 +142,12 @@ class BaseBenchmark(Generic[OptionsT]):
         Raises:
             UserError: the template holds what the form has no place for.
         """
-        return compose(self.template, self.prompt(problem, self.form_for(form)), self.shots())
+        manner = problem.manner or Manner()
+        prompt = self.prompt(problem, self.form_for(manner.form or form))
+        shots = self.shots()
+        chosen = shots if manner.shots is None else tuple(shots[place] for place in manner.shots)
+        template = self.template if manner.system is None else self.template.changed(system=manner.system)
+        return compose(template, prompt, chosen)
 
     def shots(self) -> tuple[Shot, ...]:
         """The template's examples in this benchmark's format."""

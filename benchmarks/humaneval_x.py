@@ -19,6 +19,7 @@ from benchmarks.base import BaseBenchmark, CommonOptions
 from benchmarks.code_answers import answer_text, defined_names
 from benchmarks.compared import Compared, function_body
 from benchmarks.data import Provenance, Record, Records, in_folder, load_records
+from benchmarks.extraction import preamble_of
 from benchmarks.fetch import Source
 from benchmarks.go_imports import with_imports
 from benchmarks.problem import Completion, Problem
@@ -165,7 +166,7 @@ class HumanEvalX(BaseBenchmark[AnyOptions]):
 
     def helpers(self, problem: Problem) -> str:
         """What the tests of Python may call besides the function: the prompt's own helpers."""
-        return problem.setup + problem.prompt
+        return problem.setup + preamble_of(problem.prompt, problem.entry_point)
 
     def source(self, problem: Problem, completion: Completion) -> str:
         """The program without its tests."""

@@ -19,7 +19,7 @@ from pydantic import Field
 from benchmarks.base import BaseBenchmark, CommonOptions
 from benchmarks.code_answers import answer_text
 from benchmarks.data import Record, Records, in_folder, load_records
-from benchmarks.extraction import truncate
+from benchmarks.extraction import preamble_of, truncate
 from benchmarks.fetch import Source
 from benchmarks.go_imports import with_imports
 from benchmarks.problem import Completion, Problem
@@ -134,7 +134,7 @@ class Mxeval(BaseBenchmark[MxevalOptions]):
 
     def helpers(self, problem: Problem) -> str:
         """What the tests of Python may call besides the function: the prompt's own helpers."""
-        return problem.prompt
+        return preamble_of(problem.prompt, problem.entry_point)
 
     def source(self, problem: Problem, completion: Completion) -> str:
         """The program without its tests."""

@@ -16,6 +16,17 @@ CompletionForm = Literal["completion", "chat", "solution"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How one problem is asked in another manner than its run: what is None stays as the run says."""
+
+    form: PromptForm | None = None
+    system: str | None = None
+    """System message of form `chat`."""
+    shots: tuple[int, ...] | None = None
+    """Which of the prompt mode's shown examples, in which order, by their places from 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One thing to ask, and what judges the answer."""
 
@@ -42,6 +53,8 @@ class Problem:
     """What stands after the gap, where a gap in code is to be filled; `prompt` is then what stands before it."""
     unavailable: str = ""
     """Why answers cannot be judged here (data files that are absent); their samples are `missing`. Empty else."""
+    manner: Manner | None = None
+    """How it is asked where that differs from the other problems of its run."""
     cluster: str = ""
     """What problems share that are not drawn apart, as gaps in one solution are; empty where none does."""
 

@@ -18,7 +18,7 @@ from actors.judging import Calibration, ProblemKey, Runner, Yardstick, scaled
 from benchmarks.base import BaseBenchmark
 from benchmarks.benchmark import reference_completion
 from benchmarks.fetch import write_atomic
-from benchmarks.problem import Problem
+from benchmarks.problem import NOMINAL, Problem
 from runners.languages import PYTHON
 from runners.program import Program, Verdict
 from runners.sandbox import Sandbox
@@ -57,6 +57,18 @@ def calibrate(benchmarks: Mapping[str, BaseBenchmark[Any]], sandbox: Sandbox, ca
         checked=frozenset(checked),
         inside_first=frozenset(label for label, benchmark in benchmarks.items() if benchmark.times_calls),
     )
+
+
+def with_variants(calibration: Calibration, benchmarks: Mapping[str, BaseBenchmark[Any]]) -> Calibration:
+    """What was learned of the nominal problems, said of their variants too: the gate ran each one's reference so."""
+    keys = {
+        (label, problem.task_id, problem.variant): (label, problem.task_id, NOMINAL)
+        for label, benchmark in benchmarks.items()
+        for problem in benchmark.problems()
+    }
+    seconds = calibration.reference_seconds
+    told = {key: seconds[nominal] for key, nominal in keys.items() if nominal in seconds}
+    return replace(calibration, splittable=frozenset(told), reference_seconds=told)
 
 
 def is_plain_python(program: Program) -> bool:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from engine import cli_flags as flags
-from engine.cli_flags import Form, JsonFlag
+from engine.cli_flags import Form, JsonFlag, Listed, PerturbForm
 from engine.cli_stress_more import stress_app
 from runners.errors import UserError
 
@@ -48,6 +48,7 @@ def run(
     replicas: flags.Replicas = None,
     repeat: Annotated[int, typer.Option(min=1, help="Runs, with seeds that follow each other: their spread.")] = 1,
     step: Annotated[int | None, typer.Option(help="Training step, where the model's name does not tell it.")] = None,
+    perturb: flags.Perturb = None,
     isolation: flags.Isolation = None,
     judge: flags.Judge = None,
     cache: flags.Cache = None,
@@ -63,7 +64,8 @@ def run(
     models: list[str | None] = [*expand_models(model or (), Console(stderr=True).print)] or [None]
     values = flags.flag_values(
         k=k, output=output, limit=limit, n=n, temperature=temperature, max_tokens=max_tokens, seed=seed, prompt=prompt,
-        system=system, replicas=replicas, step=step, isolation=isolation, judge=judge, cache=cache,
+        system=system, replicas=replicas, step=step, perturb=perturb or None, isolation=isolation, judge=judge,
+        cache=cache,
     )  # fmt: skip
     configs = [load_config(targets, values | {"model.spec": name}, settings or [], data) for name in models]
     raise typer.Exit(run_models(configs, repeat=repeat, output=output, as_json=as_json))
@@ -87,6 +89,7 @@ def sweep(
     prompt: flags.PromptMode = None,
     system: flags.System = None,
     replicas: flags.Replicas = None,
+    perturb: flags.Perturb = None,
     isolation: flags.Isolation = None,
     judge: flags.Judge = None,
     cache: flags.Cache = None,
@@ -103,7 +106,7 @@ def sweep(
         raise UserError("--until and --patience end a --watch; add it.")
     values = flags.flag_values(
         k=k, output=None, limit=limit, n=n, temperature=temperature, max_tokens=max_tokens, seed=seed, prompt=prompt,
-        system=system, replicas=replicas, isolation=isolation, judge=judge, cache=cache,
+        system=system, replicas=replicas, perturb=perturb or None, isolation=isolation, judge=judge, cache=cache,
     )  # fmt: skip
     rules = Watch(every_seconds=every, until_step=until, patience_seconds=60 * patience if patience else None)
     code = run_sweep(
@@ -192,14 +195,40 @@ def push(run_dir: Annotated[Path, typer.Argument(help="A run directory.")], as_j
 
 
 @app.command("list")
-def list_benchmarks(as_json: JsonFlag = False) -> None:
-    """Name the benchmarks and their options, and the built-in suites."""
-    from engine.listing import listing, render_listing
+def list_benchmarks(
+    what: Annotated[Listed, typer.Argument(help="benchmarks (with prompt modes and suites) or perturbations.")]
+    = Listed.BENCHMARKS,
+    as_json: JsonFlag = False,
+) -> None:
+    """Name the benchmarks and their options, and the built-in suites; or the perturbations."""
+    from engine.listing import listing, perturbation_listing, render_listing, render_perturbations
 
+    is_perturbations = what is Listed.PERTURBATIONS
     if as_json:
-        print(json.dumps(listing()))  # noqa: T201
+        print(json.dumps(perturbation_listing() if is_perturbations else listing()))  # noqa: T201
     else:
-        Console().print(render_listing())
+        Console().print(render_perturbations() if is_perturbations else render_listing())
+
+
+@app.command("perturb")
+def perturb_benchmark(
+    target: Annotated[str, typer.Argument(help="A benchmark such as humaneval or humaneval_x:cpp.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The JSON-lines file to write.")],
+    perturb: flags.Perturb = None,
+    severity: Annotated[list[int] | None, typer.Option(min=1, max=3, help="1, 2 or 3; repeatable; 2 if none.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Variants of each perturbation and severity.")] = 1,
+    llm: Annotated[str | None, typer.Option(help="openai:URL#MODEL that rewords, for what needs one.")] = None,
+    form: Annotated[PerturbForm, typer.Option(help="Form in which prompts must differ.")] = PerturbForm.BASE,
+    data: flags.Data = None,
+    limit: flags.Limit = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the perturbed forms of a benchmark that are proven valid, with where they come from."""
+    from engine.cli_perturb import perturb as perturb_one
+    from engine.cli_perturb import perturbation_config
+
+    config = perturbation_config(perturb or ["full"], severity or [2], seeds, llm)
+    perturb_one(target, config, output, data=data, limit=limit, form=form.value, as_json=as_json)
 
 
 @app.command()

@@ -20,6 +20,20 @@ class Form(StrEnum):
     JSON = "json"
 
 
+class Listed(StrEnum):
+    """What `list` names."""
+
+    BENCHMARKS = "benchmarks"
+    PERTURBATIONS = "perturbations"
+
+
+class PerturbForm(StrEnum):
+    """Form of prompts in which variants must differ from each other."""
+
+    BASE = "base"
+    CHAT = "chat"
+
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")]
 Targets = Annotated[list[str], typer.Argument(help="A suite file or name, or benchmarks such as mbpp:sanitized.")]
 Data = Annotated[Path | None, typer.Option(help="The benchmark's original file on disk.")]
@@ -39,6 +53,10 @@ Judge = Annotated[str | None, typer.Option(help="auto, inside or split: where te
 Cache = Annotated[
     bool | None, typer.Option("--cache/--no-cache", help="Serve programs that were judged before from disk.")
 ]
+Perturb = Annotated[
+    list[str] | None,
+    typer.Option(help="Ask these perturbed forms too: names, families, or smoke, core, full; repeatable."),
+]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Any key: --set generation.top_p=0.9")]
 
 KEYS = {
@@ -51,6 +69,7 @@ KEYS = {
     "isolation": "execution.isolation",
     "judge": "execution.judge",
     "cache": "execution.cache",
+    "perturb": "perturbations.names",
 }
 """Configuration keys of flags that are not called as their key is."""
 

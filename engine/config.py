@@ -151,6 +151,32 @@ class TrackingConfig(Section):
     experiment: str | None = Field(None, description="Experiment; the model family if empty.")
 
 
+class PerturbationConfig(Section):
+    """Which perturbed forms of each problem are asked beside it."""
+
+    names: list[str] = Field(
+        description="Perturbations, families or profiles (`smoke`, `core`, `full`), as `codeassay list perturbations` "
+        "shows them.",
+        min_length=1,
+    )
+    severities: list[Annotated[int, Field(ge=1, le=3)]] = Field(
+        default=[2], description="How strong, from 1 to 3, where a perturbation has a scale.", min_length=1
+    )
+    seeds: int = Field(1, description="Variants of each perturbation and severity.", ge=1, le=100)
+    replicas: int = Field(
+        1, description="How often the nominal prompt is asked again: flips between these are the noise floor.", ge=0
+    )
+    @field_validator("names", mode="before")
+    @classmethod
+    def _one_name(cls, value: object) -> object:
+        """One name is a list of one."""
+        return [value] if isinstance(value, str) else value
+
+    llm: str | None = Field(
+        None, description="`openai:URL#MODEL` that rewords, for the perturbations that need one.", pattern="^openai:"
+    )
+
+
 class RunConfig(Section):
     """One run: a model, a suite, and everything that decides the numbers."""
 
@@ -166,7 +192,16 @@ class RunConfig(Section):
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     report: ReportConfig = Field(default_factory=ReportConfig)
     tracking: TrackingConfig = Field(default_factory=TrackingConfig)
+    perturbations: PerturbationConfig | None = Field(
+        None, description="Nothing is perturbed without this section. A list of names is short for `names`."
+    )
     output: Path | None = Field(None, description="The run directory; runs/<model>/<suite>-<id> if empty.")
+
+    @field_validator("perturbations", mode="before")
+    @classmethod
+    def _names_alone(cls, value: object) -> object:
+        """A list of names, or one, is short for a section with these."""
+        return {"names": value} if isinstance(value, (str, list)) else value
 
     @field_validator("benchmarks")
     @classmethod

@@ -42,11 +42,15 @@ def _sections() -> Iterator[str]:
         model = _model_of(field)
         if model is not None:
             yield from _section(name, f"{name}.", model.model_fields)
+            if field.description:
+                yield f"{field.description}\n"
 
 
 def _model_of(field: FieldInfo) -> type[BaseModel] | None:
-    annotation = field.annotation
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    """The section that a field is, perhaps one that may be left out."""
+    is_choice = get_origin(field.annotation) in (Union, types.UnionType)
+    choices = get_args(field.annotation) if is_choice else (field.annotation,)
+    return next((each for each in choices if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
 
 def _section(title: str, prefix: str, fields: dict[str, FieldInfo]) -> list[str]:
@@ -77,7 +81,8 @@ def _type(annotation: Any) -> str:  # noqa: ANN401 - any annotation
     if origin in (Union, types.UnionType):
         return " or ".join(_type(argument) for argument in arguments)
     if origin is list:
-        return f"list of {_type(arguments[0])}" if arguments[0] in names else "list of sections"
+        item = arguments[0]
+        return f"list of {_type(item)}" if item in names or get_origin(item) is Annotated else "list of sections"
     return "mapping" if origin is dict else names.get(annotation, "path")
 
 

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.perturbations.catalogue import PROFILES, catalogue, families, profile
 from benchmarks.prompt_template import built_in_templates, read_template
 from benchmarks.registry import OptionInfo, describe
 from engine.config import BenchmarkConfig
@@ -59,3 +60,42 @@ def render_listing() -> RenderableType:
         suites.add_row(Text(name, style="bold"), ", ".join(labels))
     hint = Text("codeassay run mbpp:sanitized,split=all --model reference", style="dim")
     return Group(benchmarks, Text(), prompts, Text(), suites, Text(), hint)
+
+
+def perturbation_listing() -> dict[str, Any]:
+    """The catalogue and its profiles as plain data."""
+    entries = [
+        {
+            "name": entry.name,
+            "family": entry.family,
+            "summary": entry.summary,
+            "source": entry.source,
+            "languages": list(entry.languages),
+            "text": entry.text,
+            "severities": list(entry.scale or ()),
+            "keeps": sorted(entry.keeps),
+            "baseline": entry.baseline,
+            "misleads": entry.misleads,
+            "needs_llm": entry.needs_llm,
+        }
+        for entry in catalogue().values()
+    ]
+    return {"perturbations": entries, "profiles": {name: list(profile(name)) for name in PROFILES}}
+
+
+def render_perturbations() -> RenderableType:
+    """The catalogue as a table per family."""
+    parts: list[RenderableType] = []
+    for family in families():
+        table = Table(family, "what changes", "severity 1 / 2 / 3", box=None, pad_edge=False)
+        for entry in catalogue().values():
+            if entry.family == family:
+                marks = [*(["misleads"] if entry.misleads else []), *(["needs --llm"] if entry.needs_llm else [])]
+                told = f"{entry.summary} ({', '.join(marks)})" if marks else entry.summary
+                scale = Text(" / ".join(entry.scale or ("-",)), style="dim")
+                table.add_row(Text(entry.name, style="bold"), told, scale)
+        parts += [table, Text()]
+    for name in PROFILES:
+        parts.append(Text.assemble((f"{name}  ", "bold"), f"{len(profile(name))} perturbations"))
+    hint = Text("codeassay run humaneval --model CHECKPOINT --perturb smoke", style="dim")
+    return Group(*parts, Text(), hint)

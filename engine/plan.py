@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,8 +13,12 @@ from actors.generator import Sampling
 from actors.replay_generator import ReplayFile
 from actors.samples import REQUEST_SCHEMA, prompt_row
 from benchmarks.benchmark import Benchmark
-from benchmarks.problem import Problem, PromptForm
+from benchmarks.perturbations.catalogue import catalogue
+from benchmarks.perturbations.check import Reason
+from benchmarks.perturbations.gate import Gated, Variant
+from benchmarks.problem import NOMINAL, Problem, PromptForm
 from engine.identity import request_id
+from engine.perturbing import REPLICA
 from engine.scored_rows import PlannedBenchmark
 from engine.store import Store
 
@@ -44,20 +48,16 @@ def make_plan(
     model_digest: str,
     replay: ReplayFile | None,
     store: Store,
+    gated: Mapping[str, Gated] | None = None,
 ) -> Plan:
     """Compare what the run consists of with what the store holds."""
     generated, finished = store.generated(), store.finished()
     rows: list[dict[str, Any]] = []
-    planned, num_samples = {}, 0
+    planned: dict[str, PlannedBenchmark] = {}
+    num_samples = 0
     for label, benchmark in benchmarks.items():
         problems = benchmark.problems()
-        planned[label] = PlannedBenchmark(
-            metrics=benchmark.metrics,
-            num_problems=len(problems),
-            num_samples=n,
-            num_unavailable=sum(bool(problem.unavailable) for problem in problems),
-            task_ids=tuple(problem.task_id for problem in problems),
-        )
+        planned |= _planned(label, benchmark, n, (gated or {}).get(label))
         for problem in problems:
             available = _available(problem, n, replay)
             num_samples += available
@@ -75,6 +75,47 @@ def make_plan(
         num_generate=num_generate,
         num_execute=num_generate + sum(len(row["stored"]) for row in rows),
     )
+
+
+def _planned(label: str, benchmark: Benchmark, n: int, gated: Gated | None) -> dict[str, PlannedBenchmark]:
+    """What is to be sampled of one benchmark: the nominal problems under its label, each kind of variant below it."""
+    groups: dict[str, list[Problem]] = {NOMINAL: []}
+    for problem in benchmark.problems():
+        groups.setdefault(problem.variant, []).append(problem)
+    kinds = {variant.name: variant for variant in gated.variants} if gated else {}
+    counts = gated.counts() if gated else {}
+    found = {}
+    for variant, problems in groups.items():
+        plan = PlannedBenchmark(
+            metrics=benchmark.metrics,
+            num_problems=len(problems),
+            num_samples=n,
+            num_unavailable=sum(bool(problem.unavailable) for problem in problems),
+            task_ids=tuple(problem.task_id for problem in problems),
+            variant=variant,
+        )
+        name = label if variant == NOMINAL else f"{label}/{variant}"
+        kind = kinds.get(variant)
+        found[name] = replace(plan, **_kind(kind, counts[variant])) if kind else _replica(plan)
+    return found
+
+
+def _kind(variant: Variant, counts: Mapping[Reason, int]) -> dict[str, Any]:
+    return {
+        "perturbation": variant.perturbation,
+        "family": variant.family,
+        "severity": variant.severity,
+        "seed": variant.seed,
+        "baseline": variant.baseline,
+        "misleads": catalogue()[variant.perturbation].misleads,
+        "dropped": {reason: count for reason, count in counts.items() if reason != "kept"},
+    }
+
+
+def _replica(plan: PlannedBenchmark) -> PlannedBenchmark:
+    """The nominal prompts, or these once more."""
+    is_replica = plan.variant.startswith(f"{REPLICA}.")
+    return replace(plan, perturbation=REPLICA, family=REPLICA) if is_replica else plan
 
 
 def _available(problem: Problem, n: int, replay: ReplayFile | None) -> int:

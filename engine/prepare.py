@@ -15,12 +15,15 @@ from actors.models import ModelSpec, parse_model
 from actors.reference_generator import References
 from actors.replay_generator import ReplayFile
 from benchmarks.benchmark import reference_answers
+from benchmarks.perturbations.gate import Gated
+from benchmarks.perturbations.perturbation import VERSION
 from benchmarks.problem import Problem, PromptForm
 from engine.asking import AnyBenchmark, check_prompts, limited, load_benchmarks, model_form
-from engine.calibrate import calibrate
+from engine.calibrate import calibrate, with_variants
 from engine.config import RunConfig
 from engine.identity import IDENTITY_FORMAT, Identity
 from engine.needed import check_languages, with_environments
+from engine.perturbing import Perturbed, Tell, perturbed, wanted_of
 from engine.places import cache_root
 from runners.errors import UserError
 from runners.sandbox import open_sandbox
@@ -40,6 +43,9 @@ class Prepared:
     step: int | None
     form: PromptForm
     benchmarks: Mapping[str, AnyBenchmark]
+    """By label; each problem is followed by its variants."""
+    gated: Mapping[str, Gated]
+    """What became of each benchmark's variants."""
     references: References
     replay: ReplayFile | None
     sampling: Sampling
@@ -52,13 +58,19 @@ class Prepared:
     identity: Identity
 
 
-def prepare(config: RunConfig) -> Prepared:
+def prepare(config: RunConfig, tell: Tell = lambda _: None) -> Prepared:
     """Load and check, cheapest first.
+
+    Args:
+        config: what to run.
+        tell: told what takes long.
 
     Raises:
         UserError: whatever is wrong, with its cure.
     """
     spec = parse_model(config.model.spec)
+    if config.perturbations:
+        wanted_of(config.perturbations)  # a name that is not there is told before data is fetched
     benchmarks = load_benchmarks(config)
     replay = _replay(spec, config, benchmarks)
     benchmarks = {label: limited(benchmark, config.limit) for label, benchmark in benchmarks.items()}
@@ -66,13 +78,14 @@ def prepare(config: RunConfig) -> Prepared:
     _check_counts(replay, n, config, benchmarks)
     ks = _ks(config.report.k, n)
     digest = model_digest(spec, lora=config.model.lora, cache=cache_root())
-    references = _references(spec, benchmarks)
-    benchmarks = _with_answers(benchmarks, references) if spec.kind == "reference" else benchmarks
+    if spec.kind == "reference":
+        benchmarks = _with_answers(benchmarks, _references(benchmarks))
     form = model_form(spec, config)
     check_prompts(benchmarks, form, by_name=config.model.form != "auto")
     if spec.kind == "openai":
         _check_endpoint(spec, config, {benchmark.form_for(form) for benchmark in benchmarks.values()})
-    isolation, calibration, benchmarks = _sandbox_facts(config, benchmarks)
+    isolation, calibration, told = _sandbox_facts(config, benchmarks, form, tell)
+    benchmarks = {label: each.benchmark for label, each in told.items()}
     sampling = _sampling(config, n, spec)
     return Prepared(
         config=config,
@@ -81,7 +94,8 @@ def prepare(config: RunConfig) -> Prepared:
         step=config.model.step if config.model.step is not None else spec.step,
         form=form,
         benchmarks=benchmarks,
-        references=references,
+        gated={label: each.gated for label, each in told.items()},
+        references=_references(benchmarks) if spec.kind == "reference" else {},
         replay=replay,
         sampling=sampling,
         n=n,
@@ -131,9 +145,7 @@ def _ks(asked: list[int] | None, n: int) -> tuple[int, ...]:
     return tuple(sorted(set(asked)))
 
 
-def _references(spec: ModelSpec, benchmarks: Mapping[str, AnyBenchmark]) -> References:
-    if spec.kind != "reference":
-        return {}
+def _references(benchmarks: Mapping[str, AnyBenchmark]) -> References:
     found = {
         (label, problem.task_id, problem.variant): answers
         for label, benchmark in benchmarks.items()
@@ -177,8 +189,8 @@ def _check_endpoint(spec: ModelSpec, config: RunConfig, forms: Collection[Prompt
 
 
 def _sandbox_facts(
-    config: RunConfig, benchmarks: Mapping[str, AnyBenchmark]
-) -> tuple[str, Calibration, dict[str, AnyBenchmark]]:
+    config: RunConfig, benchmarks: Mapping[str, AnyBenchmark], form: PromptForm, tell: Tell
+) -> tuple[str, Calibration, dict[str, Perturbed]]:
     """Level of isolation, calibration and the benchmarks as far as they run here; computes what benchmarks need."""
     execution = config.execution
     sandbox = open_sandbox(execution.isolation)
@@ -192,7 +204,10 @@ def _sandbox_facts(
         benchmarks = with_environments(benchmarks, sandbox)
         for benchmark in benchmarks.values():
             benchmark.prepare(sandbox, cache_root() / "expected")
-        return sandbox.isolation, calibrate(benchmarks, sandbox, cache_root() / "judges"), benchmarks
+        calibration = calibrate(benchmarks, sandbox, cache_root() / "judges")
+        told = perturbed(benchmarks, config.perturbations, form, sandbox.isolation, tell)
+        kept = {label: each.benchmark for label, each in told.items()}
+        return sandbox.isolation, with_variants(calibration, kept), told
     finally:
         sandbox.close()
 
@@ -236,6 +251,7 @@ def _identity(
         "suite": config.suite,
         "benchmarks": entries,
         "limit": config.limit,
+        **_perturbation_identity(config),
         "model": {"digest": digest, "form": form, **_model_options(config)},
         "generation": {"n": n, **asdict(sampling)},
         "execution": {
@@ -244,6 +260,16 @@ def _identity(
             **config.execution.limits(),
         },
     }
+
+
+def _perturbation_identity(config: RunConfig) -> dict[str, Any]:
+    """What is perturbed, where something is: runs of before have no such key."""
+    wanted = config.perturbations
+    if wanted is None:
+        return {}
+    names = [each.name for each in wanted_of(wanted).perturbations]
+    values = {"severities": wanted.severities, "seeds": wanted.seeds, "replicas": wanted.replicas, "llm": wanted.llm}
+    return {"perturbations": {"catalogue": VERSION, "names": names, **values}}
 
 
 def _prompt_identity(benchmark: AnyBenchmark) -> dict[str, Any]:

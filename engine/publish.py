@@ -36,8 +36,8 @@ def summary(run_dir: Path) -> RunSummary:
         isolation=run["isolation"],
         status=run["status"],
         command=run["command"],
-        gold={label: entry.get("gold") for label, entry in run["benchmarks"].items()},
-        notes={label: entry.get("notes", ()) for label, entry in run["benchmarks"].items()},
+        gold={label: entry["gold"] for label, entry in run["benchmarks"].items() if "gold" in entry},
+        notes={label: entry["notes"] for label, entry in run["benchmarks"].items() if "notes" in entry},
     )
 
 
@@ -117,4 +117,5 @@ def _datasets(run: dict[str, Any]) -> list[PushedDataset]:
             num_problems=entry["planned"]["num_problems"],
         )
         for label, entry in run["benchmarks"].items()
+        if "/" not in label  # a perturbed form is no data set of its own
     ]

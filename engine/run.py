@@ -17,10 +17,12 @@ from rich.console import Console
 
 from actors.execute import NODES
 from benchmarks.known_faults import fault_notes
+from benchmarks.problem import NOMINAL
 from engine.asked import write_problems
 from engine.config import RunConfig
 from engine.environment import describe_environment
 from engine.metrics import Metrics, compute_metrics
+from engine.perturbing import VARIANTS_FILE, variant_records, write_variants
 from engine.pipeline import Work, connect, run_pipeline
 from engine.places import cache_root, runs_root
 from engine.plan import Plan, make_plan
@@ -55,7 +57,7 @@ def evaluate(config: RunConfig, console: Console, on_open: Callable[[Path], None
         UserError: a fault the user can cure.
         PipelineError: a stage died or stalled; what was committed stays.
     """
-    prepared = prepare(config)
+    prepared = prepare(config, lambda text: console.print(text, style="dim", markup=False))
     run_dir = config.output.expanduser() if config.output else _default_directory(prepared)
     with Store(run_dir) as store:
         store.claim(prepared.identity)
@@ -68,6 +70,7 @@ def evaluate(config: RunConfig, console: Console, on_open: Callable[[Path], None
             model_digest=prepared.model_digest,
             replay=prepared.replay,
             store=store,
+            gated=prepared.gated,
         )
         _open(store, prepared, plan)
         drained = _execute(prepared, plan, store, console) if plan.num_execute else True
@@ -102,19 +105,7 @@ def _open(store: Store, prepared: Prepared, plan: Plan) -> None:
         "k": list(prepared.ks),
         "form": prepared.form,
         "isolation": prepared.isolation,
-        "benchmarks": {
-            label: {
-                "planned": _plain(plan.planned[label]),
-                "data": _plain(benchmark.provenance),
-                "prompt": benchmark.template.record(),
-                "gold": _gold(prepared, label),
-                "notes": [
-                    *benchmark.notes,
-                    *fault_notes(benchmark.name, benchmark.edition, plan.planned[label].task_ids),
-                ],
-            }
-            for label, benchmark in prepared.benchmarks.items()
-        },
+        "benchmarks": _benchmarks(prepared, plan),
         "num_samples": plan.num_samples,
         "started_at": before.get("started_at", time.time()),
         "finished_at": None,
@@ -122,18 +113,39 @@ def _open(store: Store, prepared: Prepared, plan: Plan) -> None:
         "command": _command(),
     }
     write_problems(store.directory, prepared.benchmarks, prepared.form)
+    if config.perturbations:
+        records = [
+            record
+            for label, gated in prepared.gated.items()
+            for record in variant_records(label, prepared.benchmarks[label], gated, prepared.isolation)
+        ]
+        write_variants(store.directory / VARIANTS_FILE, records)
     store.write_json(RUN_FILE, run)
     store.write_yaml("config.yaml", json.loads(config.model_dump_json()))
+
+
+def _benchmarks(prepared: Prepared, plan: Plan) -> dict[str, dict[str, Any]]:
+    """What is told of each benchmark, by name; of its perturbed forms, `label/variant`, only what differs."""
+    told: dict[str, dict[str, Any]] = {}
+    for name, planned in plan.planned.items():
+        label = name.partition("/")[0]
+        benchmark = prepared.benchmarks[label]
+        told[name] = {"planned": _plain(planned), "data": _plain(benchmark.provenance)}
+        told[name]["prompt"] = benchmark.template.record()
+        if name == label:
+            faults = fault_notes(benchmark.name, benchmark.edition, planned.task_ids)
+            told[name] |= {"gold": _gold(prepared, label), "notes": [*benchmark.notes, *faults]}
+    return told
 
 
 def _gold(prepared: Prepared, label: str) -> dict[str, int] | None:
     """How many reference solutions there are and pass their own tests in split; None where none was run."""
     if label not in prepared.calibration.checked:
         return None
-    problems = prepared.benchmarks[label].problems()
+    problems = [problem for problem in prepared.benchmarks[label].problems() if problem.variant == NOMINAL]
     return {
         "references": sum(problem.reference is not None for problem in problems),
-        "passed": sum(key[0] == label for key in prepared.calibration.splittable),
+        "passed": sum(key[0] == label and key[2] == NOMINAL for key in prepared.calibration.splittable),
     }
 
 

@@ -6,7 +6,7 @@ Arrays carry their shape in their names: R rows, P problems with at least one ro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,17 @@ class PlannedBenchmark:
     task_ids: tuple[str, ...] = ()
     """Rows of other problems are left out; empty takes the rows of every problem."""
     variant: str = NOMINAL
+    perturbation: str = ""
+    """Which entry of the catalogue made it, or `replica`; empty for the nominal problems."""
+    family: str = ""
+    severity: int = 1
+    seed: int = 0
+    baseline: str = NOMINAL
+    """Variant that it is compared with."""
+    misleads: bool = False
+    """Whether it says something untrue; left out of worst cases then."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Variants that the gate left out, by reason."""
 
 
 def planned_of(run: Mapping[str, Any]) -> dict[str, PlannedBenchmark]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -108,7 +108,10 @@ def _read(path: Path) -> dict[str, Any]:
         cure="Give a suite file or a name that `codeassay list` shows.",
     )
     # An empty section (`generation:` and nothing below it) is one with its defaults.
-    return {"suite": path.stem} | {key: value for key, value in raw.items() if value is not None}
+    sections = {key: value for key, value in raw.items() if value is not None}
+    if isinstance(sections.get("perturbations"), (str, list)):
+        sections["perturbations"] = {"names": sections["perturbations"]}
+    return {"suite": path.stem} | sections
 
 
 def _put(raw: dict[str, Any], key: str, value: Any, source: str) -> None:  # noqa: ANN401 - YAML holds any value
@@ -177,8 +180,8 @@ def _section(location: Sequence[Any]) -> type[BaseModel]:
         field = model.model_fields.get(str(part))
         if part == "benchmarks":
             model = BenchmarkConfig
-        elif field is not None and _is_model(field.annotation):
-            model = field.annotation
+        elif field is not None:
+            model = next(filter(_is_model, (field.annotation, *get_args(field.annotation))), model)
     return model
 
 
