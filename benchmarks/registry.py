@@ -30,6 +30,7 @@ BENCHMARKS = {
     "humanevalpack": "benchmarks.humanevalpack:HumanEvalPack",
     "ds1000": "benchmarks.ds1000:DS1000",
     "codedatascience": "benchmarks.codedatascience:CodeDataScience",
+    "recode": "benchmarks.recode:ReCode",
     "starter": "benchmarks.starter:Starter",
 }
 GROUP = "codeassay.benchmarks"

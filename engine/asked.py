@@ -65,6 +65,17 @@ def read_problems(run_dir: Path) -> pa.Table:
     return read_part(path, PROBLEM_SCHEMA, PROBLEM_SCHEMA.names) if path.exists() else PROBLEM_SCHEMA.empty_table()
 
 
+def clusters_in(run_dir: Path) -> dict[tuple[str, str], str]:
+    """What problems share, by benchmark and task; those that stand alone are not in it.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    problems = read_problems(run_dir).select(["benchmark", "task_id", "cluster"])
+    labels, tasks, clusters = (column.to_pylist() for column in problems.columns)
+    return {(label, task): cluster for label, task, cluster in zip(labels, tasks, clusters, strict=True) if cluster}
+
+
 def readable_prompt(text: str) -> str:
     """A prompt of `problems.parquet` as one reads it: what is continued, the gap as `<gap>`, a chat turn by turn."""
     prompt = prompt_of(json.loads(text))

@@ -43,7 +43,8 @@ def calibrate(benchmarks: Mapping[str, BaseBenchmark[Any]], sandbox: Sandbox, ca
     for label, benchmark in benchmarks.items():
         if "split" not in sandbox.judges or not benchmark.splits:
             continue
-        references = {p.task_id: _reference(benchmark, p) for p in benchmark.problems() if p.reference is not None}
+        nominal = [p for p in benchmark.problems() if p.variant == NOMINAL and p.reference is not None]
+        references = {problem.task_id: _reference(benchmark, problem) for problem in nominal}
         references = {task: programs for task, programs in references.items() if all(map(is_plain_python, programs))}
         checked += [label] if references else []
         learned = reference_seconds(benchmark.name, references, sandbox, cache)

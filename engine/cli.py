@@ -196,8 +196,9 @@ def push(run_dir: Annotated[Path, typer.Argument(help="A run directory.")], as_j
 
 @app.command("list")
 def list_benchmarks(
-    what: Annotated[Listed, typer.Argument(help="benchmarks (with prompt modes and suites) or perturbations.")]
-    = Listed.BENCHMARKS,
+    what: Annotated[
+        Listed, typer.Argument(help="benchmarks (with prompt modes and suites) or perturbations.")
+    ] = Listed.BENCHMARKS,
     as_json: JsonFlag = False,
 ) -> None:
     """Name the benchmarks and their options, and the built-in suites; or the perturbations."""

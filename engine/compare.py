@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.asked import read_problems
+from benchmarks.problem import NOMINAL
+from engine.asked import clusters_in
 from engine.compare_costs import Cost, Side, compare_costs
 from engine.identity import content_hash, differences, flatten
 from engine.metrics import BenchmarkMetrics, Metrics
@@ -116,6 +117,8 @@ def compare(base: Run, candidate: Run, rules: Rules) -> Comparison:
         UserError: the runs differ in more than their models, or have no benchmark in common.
     """
     planned = [planned_of(run.run) for run in (base, candidate)]
+    # Perturbed forms ask the same problems again: as benchmarks of their own they would only dilute the verdicts.
+    planned = [{name: plan for name, plan in each.items() if plan.variant == NOMINAL} for each in planned]
     shared = [name for name in planned[0] if name in planned[1]]
     if not shared:
         raise UserError(
@@ -174,9 +177,7 @@ def asked_key(run: Mapping[str, Any]) -> str:
 
 def clusters_of(run: Run) -> dict[tuple[str, str], str]:
     """What problems share, by benchmark and task; those that stand alone are not in it."""
-    problems = read_problems(run.run_dir).select(["benchmark", "task_id", "cluster"])
-    labels, tasks, clusters = (column.to_pylist() for column in problems.columns)
-    return {(label, task): cluster for label, task, cluster in zip(labels, tasks, clusters, strict=True) if cluster}
+    return clusters_in(run.run_dir)
 
 
 def _asked_by(run: Mapping[str, Any], shared: Sequence[str]) -> dict[str, Any]:

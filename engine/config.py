@@ -166,6 +166,7 @@ class PerturbationConfig(Section):
     replicas: int = Field(
         1, description="How often the nominal prompt is asked again: flips between these are the noise floor.", ge=0
     )
+
     @field_validator("names", mode="before")
     @classmethod
     def _one_name(cls, value: object) -> object:

@@ -17,6 +17,8 @@ import pyarrow as pa
 from benchmarks.problem import NOMINAL
 from engine.latency import Latency
 from engine.measured import Measured
+from engine.resampled import Resampling
+from engine.robustness import Robustness, robustness_from, robustness_of
 from engine.scored_rows import METRIC_COLUMNS, PlannedBenchmark, ScoredRows
 from engine.serving import Serving, latency_from, serving_from, serving_of
 from engine.statistics import FloatArray, interval_of_mean
@@ -96,6 +98,8 @@ class Metrics:
     max_infra_errors: float
     serving: Serving | None = None
     """Latency and throughput of all benchmarks and variants together; None where nothing was measured."""
+    robustness: dict[str, Robustness] = field(default_factory=dict)
+    """By benchmark, how the model holds where prompts are perturbed; of those that have perturbed forms."""
 
     def flat(self) -> dict[str, float]:
         """Every number under one name, such as `humaneval/pass_at_1.ci_low` (MLflow allows no `@`)."""
@@ -104,6 +108,8 @@ class Metrics:
             numbers |= {f"{name}/{key}": value for key, value in _flat_benchmark(benchmark).items()}
         numbers |= {f"{OVERALL}/{key}": value for key, value in _flat_usage(self.overall.usage).items()}
         numbers |= {f"statuses/{status}": float(count) for status, count in self.overall.statuses.items()}
+        for name, robustness in self.robustness.items():
+            numbers |= dict(robustness.flat(name))
         return numbers | (self.serving.flat() if self.serving else {})
 
     def to_json(self) -> str:
@@ -123,7 +129,8 @@ class Metrics:
             overall, ks = _benchmark_from(raw.pop("overall")), tuple(raw.pop("ks"))
             serving = raw.pop("serving", None)  # metrics of before it was measured have none
             serving = None if serving is None else serving_from(serving)
-            return cls(benchmarks=benchmarks, overall=overall, ks=ks, serving=serving, **raw)
+            robustness = {name: robustness_from(value) for name, value in raw.pop("robustness", {}).items()}
+            return cls(benchmarks=benchmarks, overall=overall, ks=ks, serving=serving, robustness=robustness, **raw)
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"not the metrics of this version of codeassay ({error}); compute them again.") from error
 
@@ -157,6 +164,7 @@ def compute_metrics(
     seed: int = 0,
     max_infra_errors: float = 0.005,
     timing: Timing | None = None,
+    clusters: Mapping[tuple[str, str], str] | None = None,
 ) -> Metrics:
     """Numbers of a run from its sample rows; the order of rows does not matter.
 
@@ -171,6 +179,7 @@ def compute_metrics(
         seed: of the bootstrap.
         max_infra_errors: share of infrastructure errors above which a benchmark's estimates are withheld.
         timing: what is known of the run's time beside the rows; nothing if None.
+        clusters: what problems share, by label and task_id; for intervals of robustness.
 
     Raises:
         ValueError: a k is larger than the samples planned per problem, more rows than planned, or a sample that counts
@@ -193,7 +202,20 @@ def compute_metrics(
     benchmarks = {name: _benchmark_metrics(group, values[name], latency[name], rules) for name, group in scored.items()}
     nominal = [name for name, plan in planned.items() if plan.variant == NOMINAL]
     overall = _overall({name: benchmarks[name] for name in nominal}, [values[name] for name in nominal], rules)
-    return Metrics(benchmarks=benchmarks, overall=overall, serving=serving_of(measured, timing), **asdict(rules))
+    how = Resampling(resamples=resamples, confidence=confidence, seed=seed)
+    found = {
+        name: robustness_of(
+            scored, name, rules.ks, how, clusters, paired=timing.has_copies, max_infra_errors=max_infra_errors
+        )
+        for name in nominal
+    }
+    return Metrics(
+        benchmarks=benchmarks,
+        overall=overall,
+        serving=serving_of(measured, timing),
+        robustness={name: each for name, each in found.items() if each and not benchmarks[name].withheld},
+        **asdict(rules),
+    )
 
 
 def _checked_ks(ks: Sequence[int], planned: Mapping[str, PlannedBenchmark]) -> tuple[int, ...]:

@@ -21,13 +21,13 @@ from benchmarks.problem import NOMINAL, Problem, PromptForm
 from engine.asking import AnyBenchmark
 from engine.config import PerturbationConfig
 from engine.places import cache_root
+from engine.robustness import REPLICA
 from engine.store import write_text
 from runners.errors import SandboxUnavailable, UserError
 from runners.program import Program
 from runners.sandbox import Sandbox, open_sandbox
 
 VARIANTS_FILE = "variants.jsonl"
-REPLICA = "replica"
 _MODE = "gate"
 """Mode under which the gate keeps verdicts: a reference's, by content."""
 Tell = Callable[[str], object]

@@ -18,7 +18,7 @@ from benchmarks.perturbations.check import Reason
 from benchmarks.perturbations.gate import Gated, Variant
 from benchmarks.problem import NOMINAL, Problem, PromptForm
 from engine.identity import request_id
-from engine.perturbing import REPLICA
+from engine.robustness import REPLICA
 from engine.scored_rows import PlannedBenchmark
 from engine.store import Store
 

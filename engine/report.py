@@ -20,6 +20,7 @@ from rich.text import Text
 
 from engine.metrics import OVERALL, BenchmarkMetrics, Estimate, Metrics
 from engine.report_serving import generation_time_text, latency_table, throughput_text
+from engine.robust_view import robust_tables
 from engine.trust import trust_facts
 from runners.program import Status
 
@@ -89,6 +90,7 @@ class _RunReport:
         yield Text.assemble((run.model, "bold"), f"  {run.suite}", _step(run), "  ", _status(run.status))
         yield _scores_table(run.metrics, wide=options.max_width >= WIDE)
         yield _block(_others(run.metrics))
+        yield _block(robust_tables(run.metrics.robustness))
         yield _block(_outcomes(run.metrics))
         yield _block(_trust(run))
         yield _block(_serving(run.metrics))

@@ -18,7 +18,7 @@ from rich.console import Console
 from actors.execute import NODES
 from benchmarks.known_faults import fault_notes
 from benchmarks.problem import NOMINAL
-from engine.asked import write_problems
+from engine.asked import clusters_in, write_problems
 from engine.config import RunConfig
 from engine.environment import describe_environment
 from engine.metrics import Metrics, compute_metrics
@@ -242,6 +242,7 @@ def metrics_of(
         seed=report.seed,
         max_infra_errors=1.0 if config.model.allow_missing else report.max_infra_errors,
         timing=read_timing(run_dir, planned, rows, has_copies=config.generation.temperature == 0),
+        clusters=clusters_in(run_dir),
     )
 
 

@@ -138,6 +138,19 @@ class ScoredRows:
         ids = [task for task, n in zip(self.task_ids, self.num_counted(), strict=True) if n >= least]
         return dict(zip(ids, self.values((least,))[metric].tolist(), strict=True))
 
+    def samples(self, score: str) -> dict[str, dict[int, float]]:
+        """One score of each sample that counts, by problem and sample index.
+
+        Raises:
+            ValueError: a sample that counts lacks the score.
+        """
+        found: dict[str, dict[int, float]] = {}
+        columns = (self.rows["task_id"].to_pylist(), self.rows["sample_index"].to_pylist(), self._score(score).tolist())
+        for task_id, index, value, counts in zip(*columns, self.counts_R.tolist(), strict=True):
+            if counts:
+                found.setdefault(task_id, {})[index] = value
+        return found
+
     def statuses(self) -> dict[str, int]:
         """Planned samples by status, most frequent first; those without a row are `missing`."""
         missing = self.plan.num_problems * self.plan.num_samples - self.rows.num_rows

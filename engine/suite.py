@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeGuard, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from benchmarks.registry import parse_spec
 from engine.config import BenchmarkConfig, RunConfig
@@ -169,7 +170,7 @@ def _rule(detail: Mapping[str, Any]) -> str:
 def _location(location: Sequence[Any]) -> str:
     """The dotted key; the branches of a union, which pydantic adds at its end, are left out."""
     field = _section(location[:-1]).model_fields.get(str(location[-2])) if len(location) > 1 else None
-    is_branch = field is not None and not _is_model(field.annotation) and isinstance(location[-1], str)
+    is_branch = field is not None and _section_of(field) is None and isinstance(location[-1], str)
     return ".".join(str(part) for part in (location[:-1] if is_branch else location))
 
 
@@ -181,8 +182,13 @@ def _section(location: Sequence[Any]) -> type[BaseModel]:
         if part == "benchmarks":
             model = BenchmarkConfig
         elif field is not None:
-            model = next(filter(_is_model, (field.annotation, *get_args(field.annotation))), model)
+            model = _section_of(field) or model
     return model
+
+
+def _section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The section that a field is, perhaps one that may be left out; None for a value."""
+    return next(filter(_is_model, (field.annotation, *get_args(field.annotation))), None)
 
 
 def _is_model(annotation: object) -> TypeGuard[type[BaseModel]]:

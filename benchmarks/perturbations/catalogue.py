@@ -10,7 +10,19 @@ from functools import cache
 from benchmarks.perturbations.perturbation import Perturbation
 from runners.errors import UserError
 
-MODULES = ("docstring", "prefix")
+MODULES = (
+    "noise",
+    "lexical",
+    "sentences",
+    "rewording",
+    "chinese",
+    "names",
+    "syntax",
+    "layout",
+    "form",
+    "prefix",
+    "recode",
+)
 """Modules of this package that hold a TABLE of perturbations."""
 PROFILES: dict[str, tuple[str, ...]] = {
     "smoke": ("keyboard_typos", "synonyms", "function_camel_case", "parameters_neutral", "dead_code", "comment_noise"),

@@ -125,7 +125,7 @@ def _numbers(subject: Subject) -> Iterator[str]:
 
 def _identifiers(subject: Subject) -> Iterator[str]:
     """Which identifiers the description tells of, each as often as it does."""
-    words = Counter(re.findall(r"[A-Za-z_]\w*", " ".join(_prose(subject))))
+    words = Counter(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", " ".join(_prose(subject))))
     yield from sorted(name for name, count in words.items() for _ in range(count) if name in subject.told_names)
 
 
@@ -142,6 +142,6 @@ def _kept_after(kept: Keeps, before: Subject, after: Subject) -> Iterator[str]:
     """The same of the variant; identifiers are looked for under the names that the nominal problem has."""
     if kept != "identifiers":
         return _KEPT[kept](after)
-    words = Counter(re.findall(r"[A-Za-z_]\w*", " ".join(_prose(after))))
+    words = Counter(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", " ".join(_prose(after))))
     found = [name for name, count in words.items() for _ in range(count) if name in before.told_names]
     return iter(sorted(found))

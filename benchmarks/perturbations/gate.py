@@ -41,7 +41,7 @@ class Wanted:
         for perturbation in sorted(self.perturbations, key=lambda each: each.name != HALF):
             scale = [severity for severity in self.severities if severity in perturbation.severities]
             for severity in scale if perturbation.scale else (1,):
-                for seed in range(self.seeds):
+                for seed in range(1 if perturbation.name == HALF else self.seeds):
                     yield perturbation, severity, seed
 
 
@@ -240,10 +240,10 @@ def _program_keys(benchmark: AnyBenchmark, draft: Variant, modes: Mapping[str, M
     """What has to be run for a draft, each under a key that programs share which do the same."""
     if draft.problem is None or not draft.is_kept:
         return []
-    return [(_key(program), program) for program in _programs(benchmark, draft.problem, modes[draft.task_id])]
+    return [(program_key(program), program) for program in _programs(benchmark, draft.problem, modes[draft.task_id])]
 
 
-def _key(program: Program) -> str:
+def program_key(program: Program) -> str:
     """Comments, docstrings and layout decide nothing of a program that does not read its own text."""
     reads_itself = any(word in program.source + "".join(program.tests) for word in ("__doc__", "inspect", "__file__"))
     bare = program.source if reads_itself else structure(program.source, program.language)

@@ -30,7 +30,8 @@ class Word:
     text: str
 
 
-_TYPES = """int integer integers float floats double string strings str char character characters bool boolean booleans list
+_TYPES = """
+    int integer integers float floats double string strings str char character characters bool boolean booleans list
     lists array arrays vector vectors tuple tuples dict dictionary dictionaries map maps set sets none null nil true
     false object function method class struct slice hash key keys index indices"""
 TYPE_WORDS = frozenset(_TYPES.split())
@@ -41,7 +42,12 @@ _EXAMPLE_WORDS = re.compile(
     re.IGNORECASE,
 )
 _ZH_EXAMPLE = re.compile(r"(?:例如|示例|例子|样例|输入|输出|注意|约束)[^。]{0,12}[:：]")
-_CODE = re.compile(r">>>|=>|==>|->|➞|==|!=|<=|>=|[\[{(]\s*\S*\s*[,\]})]|\w\(|;\s*$|\breturn\b.*[\[(]|=\s*[\[\"'\d]")
+_CODE = re.compile(
+    r">>>|=>|==>|->|➞|==|!=|<=|>=|[\[{]\s*[!-~]*\s*[,\]}]|\(\s*\)|\(\s*[-\d\"'\[{][^)]*[,)]|[A-Za-z0-9_]\(|;\s*$|"
+    r"\breturn\b.*[\[(]|=\s*[\[\"'\d]"
+)
+_ENDS = (": ", ". ", "; ", "。", "；", "：")
+"""Where prose before an example ends on the same line."""
 _LETTERS = re.compile(r"[A-Za-z\u4e00-\u9fff]")
 _MARGIN = re.compile(r"[ \t]*(?:/?\*+(?!/)|//+|#+)?[ \t]*")
 _QUOTED = re.compile(
@@ -126,7 +132,7 @@ def _prose_of(text: str, entry_point: str | None) -> str:
     if not shown:
         return text if _is_wordy(text, 2) else ""
     before = text[: min(shown)]
-    cut = max(before.rfind(mark) for mark in (": ", ". ", "; "))
+    cut = max(before.rfind(mark) for mark in _ENDS)
     return before[:cut] if cut > 0 and _is_wordy(before[:cut], 4) else ""
 
 

@@ -96,13 +96,13 @@ class Subject:
         prompt = self.problem.prompt
         for span in reversed(self.descriptions):
             prompt = prompt[: span.start] + prompt[span.end :]
-        return frozenset(re.findall(r"[A-Za-z_]\w*", prompt)) - KEYWORDS.get(self.language, frozenset())
+        return frozenset(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", prompt)) - KEYWORDS.get(self.language, frozenset())
 
     @cached_property
     def told_names(self) -> frozenset[str]:
         """Identifiers that stand in the prose as such: quoted, or of a form that no word has."""
         prose = " ".join(self.problem.prompt[line.start : line.end] for line in self.lines)
-        quoted = set(re.findall(r"[`'\"]([A-Za-z_]\w*)[`'\"]", prose))
+        quoted = set(re.findall(r"[`'\"]([A-Za-z_][A-Za-z0-9_]*)[`'\"]", prose))
         shaped = {name for name in self.names if "_" in name or re.search(r"[a-z][A-Z]|\d", name)}
         return frozenset(quoted | shaped)
 
@@ -234,7 +234,8 @@ def renamed_words(text: str, names: Mapping[str, str]) -> str:
 
 def _is_whole(reference: str, entry_point: str) -> bool:
     """Whether a reference in a C-like language says its own function's head."""
-    return re.search(rf"^[^\n(]*\b{re.escape(entry_point)}\b\s*(?:=|\()[^;\n]*\{{", reference, re.M) is not None
+    calls = r"(?!\s*(?:if|while|for|return|else|\}))"
+    return re.search(rf"^{calls}[^\n(]*\b{re.escape(entry_point)}\b\s*(?:=|\()[^;\n]*\{{", reference, re.M) is not None
 
 
 def _defines(code: str, name: str | None) -> bool:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from engine.compare import Comparison, Rules, compare, open_run
 from engine.page.browse import browser_data
+from engine.page.flips import flips
 from engine.page.inputs import PageRun, open_page_run
+from engine.page.robust import robust_tables
 from engine.page.sections import changes, repeats, score_rows, trust_boxes
 from engine.store import write_text
 from runners.errors import UserError
@@ -104,6 +106,8 @@ def _render(
         scores=score_rows(runs),
         confidence=f"{runs[0].metrics.confidence:.0%}",
         trust=trust_boxes(runs),
+        robust=robust_tables(runs),
+        flips=flips(runs),
         figures=draw(runs, comparisons),
         browser_note=browser_note,
         page_command=command,

@@ -107,7 +107,7 @@ class Repeat:
 
 def score_rows(runs: Sequence[PageRun]) -> list[ScoreRow]:
     """Every score of every run, headlines first: benchmark by benchmark, so that checkpoints stand below each other."""
-    names = list(dict.fromkeys(name for run in runs for name in run.metrics.benchmarks))
+    names = list(dict.fromkeys(name for run in runs for name in run.metrics.benchmarks if "/" not in name))
     names += [OVERALL] if len(names) > 1 else []
     told = [list(_rows_of(run, name)) for name in names for run in runs]
     return [row for rows in told for row in rows[:1]] + [row for rows in told for row in rows[1:]]

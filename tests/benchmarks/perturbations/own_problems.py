@@ -14,7 +14,7 @@ from runners.program import Program
 
 _TEXT = (
     "Given a list of prices and a limit, count how many prices are not greater than the limit.",
-    "Don't count a price that is zero. Return the count of the remaining ones.",
+    "Don't count a price that is zero. Skip the color of the two labels. Return the count of the remaining ones.",
 )
 _TEXT_ZH = (
     "给定一个价格列表和一个上限，返回不大于上限的价格的数量。",
@@ -22,6 +22,9 @@ _TEXT_ZH = (
 )
 _PYTHON_BODY = """    total = 0
     seen = []
+    label = 'all' if limit > 9 else 'some'
+    if limit < 0 and prices:
+        total += 0
     for index in range(len(prices)):
         price = prices[index]
         if price <= limit and price != 0:
@@ -29,9 +32,7 @@ _PYTHON_BODY = """    total = 0
         else:
             seen.append(price)
     if total < len(prices):
-        label = 'some'
-    else:
-        label = 'all'
+        label = 'none'
     return total
 """
 

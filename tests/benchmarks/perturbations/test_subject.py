@@ -24,7 +24,7 @@ def prose(subject: Subject) -> list[str]:
 def test_prose_is_the_description_without_its_worked_examples(name: str) -> None:
     assert prose(subject_of(name)) == [
         "Given a list of prices and a limit, count how many prices are not greater than the limit.",
-        "Don't count a price that is zero. Return the count of the remaining ones.",
+        "Don't count a price that is zero. Skip the color of the two labels. Return the count of the remaining ones.",
     ]
 
 
