@@ -27,7 +27,6 @@ from runners.errors import SandboxUnavailable, UserError
 from runners.program import Program
 from runners.sandbox import Sandbox, open_sandbox
 
-VARIANTS_FILE = "variants.jsonl"
 _MODE = "gate"
 """Mode under which the gate keeps verdicts: a reference's, by content."""
 Tell = Callable[[str], object]
@@ -93,6 +92,10 @@ def perturbed(
 def _notes(gated: Gated) -> list[str]:
     kept, made = len(gated.kept()), sum(variant.problem is not None for variant in gated.variants)
     notes = [f"{kept} of {made} perturbed prompts passed the gate"]
+    counts = gated.counts()
+    nowhere = dict.fromkeys(each.name for each in gated.variants if not counts[each.name]["kept"])
+    if nowhere:
+        notes.append(f"no problem has a variant of {', '.join(nowhere)}")
     if gated.unverified:
         notes.append(f"{len(gated.unverified)} problems have no variants: no reference solution of theirs passes")
     return notes

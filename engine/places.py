@@ -9,6 +9,8 @@ from pathlib import Path
 
 from actors.weights import default_cache
 
+VARIANTS_FILE = "variants.jsonl"
+"""What perturbations made of a run's problems, in its directory."""
 REPORT_FILE = Path("report") / "index.html"
 """The report page of a run, in its directory."""
 

@@ -22,9 +22,9 @@ from engine.asked import clusters_in, write_problems
 from engine.config import RunConfig
 from engine.environment import describe_environment
 from engine.metrics import Metrics, compute_metrics
-from engine.perturbing import VARIANTS_FILE, variant_records, write_variants
+from engine.perturbing import variant_records, write_variants
 from engine.pipeline import Work, connect, run_pipeline
-from engine.places import cache_root, runs_root
+from engine.places import VARIANTS_FILE, cache_root, runs_root
 from engine.plan import Plan, make_plan
 from engine.prepare import Prepared, prepare
 from engine.progress import Progress

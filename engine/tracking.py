@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine.tracking_artifacts import log_artifacts
 from engine.tracking_files import redact
-from engine.tracking_metrics import benchmark_metrics, labels, parent_metrics
+from engine.tracking_metrics import benchmark_metrics, families, family_metrics, labels, parent_metrics
 from engine.tracking_places import (
     FIRST_CONTACT_SECONDS,
     check_tracking,
@@ -43,7 +43,7 @@ from runners.errors import UserError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel, Run
+    from mlflow.entities import LoggedModel, Run, RunInfo
 
 __all__ = [
     "PushResult",
@@ -115,7 +115,9 @@ def _push(client: MlflowClient, run: PushedRun, tracking_uri: str, experiment_id
     log_params(client, target, redact(run.config))
     log_inputs(client, target, run.datasets, model.model_id)
     num_metrics = log_metrics(client, target, parent_metrics(run.metrics), run, model.model_id)
-    children = [_push_benchmark(client, run, target, label, model.model_id) for label in labels(run.metrics)]
+    children = [
+        child for label in labels(run.metrics) for child in _push_benchmark(client, run, target, label, model.model_id)
+    ]
     close(client, target, run)
     set_tags(client, target, {MODEL_ID: model.model_id})
     trajectory_id, tables = _place_among_others(client, run, target)
@@ -135,16 +137,39 @@ def _push(client: MlflowClient, run: PushedRun, tracking_uri: str, experiment_id
     )
 
 
-def _push_benchmark(client: MlflowClient, run: PushedRun, parent: Run, label: str, model_id: str) -> tuple[str, int]:
-    """The nested run of one benchmark; gives its id and how many metrics were written."""
-    tags = {**run_tags(run), KIND: "benchmark", "codeassay.benchmark": label, "mlflow.parentRunId": parent.info.run_id}
+def _push_benchmark(
+    client: MlflowClient, run: PushedRun, parent: Run, label: str, model_id: str
+) -> list[tuple[str, int]]:
+    """The nested run of one benchmark, then those of its perturbations; ids and how many metrics were written."""
+    numbers = benchmark_metrics(run.metrics, label)
+    own, count = _push_nested(client, run, parent.info, label, {KIND: "benchmark"}, numbers, model_id)
+    nested = [(own.run_id, count)]
+    for family in families(run.metrics, label):
+        tags = {KIND: "family", "codeassay.family": family}
+        child, count = _push_nested(client, run, own, label, tags, family_metrics(run.metrics, label, family), model_id)
+        nested.append((child.run_id, count))
+    return nested
+
+
+def _push_nested(
+    client: MlflowClient,
+    run: PushedRun,
+    parent: RunInfo,
+    label: str,
+    own_tags: dict[str, str],
+    numbers: dict[str, float],
+    model_id: str,
+) -> tuple[RunInfo, int]:
+    """One run below another; gives it and how many metrics were written."""
+    tags = {**run_tags(run), **own_tags, "codeassay.benchmark": label, "mlflow.parentRunId": parent.run_id}
     tags.pop("codeassay.trajectory", None)
-    key, name = f"{run.run_key}-{label}", f"{run.model_name} {label}"
-    target, _ = find_or_create(client, parent.info.experiment_id, key, name, tags, run.started_at)
+    what = " ".join([label, *([own_tags["codeassay.family"]] if "codeassay.family" in own_tags else [])])
+    key, name = f"{run.run_key}-{what.replace(' ', '-')}", f"{run.model_name} {what}"
+    target, _ = find_or_create(client, parent.experiment_id, key, name, tags, run.started_at)
     log_inputs(client, target, tuple(each for each in run.datasets if each.label == label), model_id)
-    count = log_metrics(client, target, benchmark_metrics(run.metrics, label), run, model_id)
+    count = log_metrics(client, target, numbers, run, model_id)
     close(client, target, run)
-    return target.info.run_id, count
+    return target.info, count
 
 
 def _place_among_others(client: MlflowClient, run: PushedRun, target: Run) -> tuple[str, dict[str, str]]:

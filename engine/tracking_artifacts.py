@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from engine.asked import PROBLEMS_FILE
-from engine.places import REPORT_FILE
+from engine.places import REPORT_FILE, VARIANTS_FILE
 from engine.store import METRICS_FILE, RUN_FILE, read_run
 from engine.tracking_files import redact, write_samples
 from engine.tracking_records import PushedRun
@@ -63,8 +63,9 @@ def _write_all(run: PushedRun, tables: Mapping[str, str], directory: Path) -> No
     if told := read_run(run.run_dir):
         (directory / RUN_FILE).write_text(json.dumps(redact(told), indent=2) + "\n")
     write_samples(sorted(run.samples_dir.glob("part-*.parquet")), directory / SAMPLES_FILE)
-    if (run.run_dir / PROBLEMS_FILE).exists():
-        shutil.copyfile(run.run_dir / PROBLEMS_FILE, directory / PROBLEMS_FILE)
+    for file in (PROBLEMS_FILE, VARIANTS_FILE):
+        if (run.run_dir / file).exists():
+            shutil.copyfile(run.run_dir / file, directory / file)
     if (run.run_dir / REPORT_FILE).exists():
         (directory / REPORT_FILE).parent.mkdir(exist_ok=True)
         page = (run.run_dir / REPORT_FILE).read_text(encoding="utf-8")

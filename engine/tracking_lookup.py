@@ -79,7 +79,7 @@ def _ask(tracking_uri: str, name: str, question: Callable[[MlflowClient], T]) ->
 
 def _fetch(client: MlflowClient, found: Run) -> Path:
     tags = found.data.tags
-    if tags.get("codeassay.kind") == "benchmark":
+    if tags.get("codeassay.kind") in ("benchmark", "family"):
         return _fetch(client, client.get_run(tags["mlflow.parentRunId"]))
     if tags.get("codeassay.kind") == "trajectory":
         raise UserError(f"{found.info.run_id}: is the curve of a training. Name the run of one of its checkpoints.")

@@ -61,14 +61,47 @@ def headlines(metrics: Metrics) -> Iterator[str]:
 
 
 def benchmark_metrics(metrics: Metrics, label: str) -> dict[str, float]:
-    """What the run of one benchmark is told, its perturbed forms too, at most MOST_METRICS."""
-    own = {name: each for name, each in metrics.benchmarks.items() if name == label or name.startswith(f"{label}/")}
-    numbers = {name: value for name, value in metrics.flat().items() if name.startswith(f"{label}/")}
+    """What the run of one benchmark is told, worst cases of its families too, at most MOST_METRICS.
+
+    Perturbed forms are told here where no robustness was computed of them, else in runs of their families.
+    """
+    is_robust = label in metrics.robustness
+    own = {
+        name: each
+        for name, each in metrics.benchmarks.items()
+        if name == label or (name.startswith(f"{label}/") and not is_robust)
+    }
+    flat = {name: value for name, value in metrics.flat().items() if name.startswith(f"{label}/")}
+    others = [f"{name}/" for name in metrics.benchmarks if name.startswith(f"{label}/") and name not in own]
+    robust = (*others, f"{label}/robust/")
+    numbers = {name: value for name, value in flat.items() if not name.startswith(robust)}
+    if is_robust:
+        told = ("worst_pass_at_1", "robust_pass_at_1", "robust_drop_at_1", "/noise/flip_rate")
+        numbers |= {name: value for name, value in flat.items() if name.startswith(robust) and name.endswith(told)}
     for name, each in own.items():
         numbers |= {f"{name}/statuses/{status}": float(count) for status, count in each.statuses.items()}
         numbers |= _latency(name, each)
     scores = {f"{name}/{key}{end}" for name, each in own.items() for key in each.estimates for end in ("", *INTERVAL)}
     return _first(numbers, [*(name for name in numbers if name in scores), *numbers])
+
+
+def families(metrics: Metrics, label: str) -> list[str]:
+    """Families of perturbations that have a run of their own below that of their benchmark."""
+    found = metrics.robustness.get(label)
+    return list(dict.fromkeys(each.family for each in found.perturbations.values())) if found else []
+
+
+def family_metrics(metrics: Metrics, label: str, family: str) -> dict[str, float]:
+    """What the run of one family is told, at most MOST_METRICS: drops with intervals and p-values first."""
+    robustness = metrics.robustness[label]
+    flat = robustness.flat(label)
+    names = [name for name, each in robustness.perturbations.items() if each.family == family]
+    worst = [f"{label}/robust/family/{name}" for name, each in robustness.families.items() if each.family == family]
+    wanted = [f"{name}/{key}" for name in worst for key in ("worst_pass_at_1", "robust_pass_at_1", "robust_drop_at_1")]
+    for key in ("drop", "drop.p_adjusted", "drop.ci_low", "drop.ci_high", "excess_flip", "flip_rate", "num_problems"):
+        wanted += [f"{label}/robust/{name}/{key}" for name in names]
+    prefixes = tuple(f"{label}/robust/{name}/" for name in names)
+    return _first(flat, [*wanted, *(name for name in flat if name.startswith(prefixes))])
 
 
 def labels(metrics: Metrics) -> list[str]:

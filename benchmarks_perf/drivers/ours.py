@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from actors.judging import Judging, ProblemKey
+from benchmarks.extraction import preamble_of
 from benchmarks_perf.drivers.protocol import Opened, Sample, serve
 from runners.cgroup import find_parents
 from runners.errors import SandboxUnavailable
@@ -75,7 +76,7 @@ def program_of(sample: Sample, timeout_seconds: float) -> Program:
     return Program(
         source=sample["prompt"] + sample["completion"] + "\n",
         tests=(f"{sample['test']}\ncheck({sample['entry_point']})",),
-        helpers=sample["prompt"],
+        helpers=preamble_of(sample["prompt"], sample["entry_point"]),
         under_test=(sample["entry_point"],),
         module_name="builtins",
         limits=Limits(cpu_seconds=timeout_seconds),
