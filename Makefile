@@ -22,11 +22,12 @@ ALONE := tests/runners/test_restricted.py
 # make perf-generation  generation through the pipeline beside plain engines; ARGS="--only overlap --rounds 1"
 # make screenshots      the README's pictures, from the runs of a demo; needs chromium
 # make perf-languages   what a program costs per language; ARGS="--data FOLDER" names HumanEval-X' files
+# make perf-perturbations  how many variants are valid, and what they cost; ARGS="--data FOLDER"
 # make perf-comparing   what compare, report, push and leaderboard cost
 # make perf-hostile     what hostile programs get from us and from peers
 
 .PHONY: demo test check test-vllm conformance perf-peers perf-execution perf-verdicts perf-hostile perf-generation \
-        perf-comparing perf-languages screenshots \
+        perf-comparing perf-languages perf-perturbations screenshots \
         toolchains environments setup setup-vllm lock docs clean
 
 demo: setup
@@ -101,6 +102,9 @@ perf-comparing: setup
 
 perf-languages: setup
 	$(BIN)/python -m benchmarks_perf.languages $(ARGS)
+
+perf-perturbations: setup
+	$(BIN)/python -m benchmarks_perf.perturbations $(ARGS)
 
 perf-generation: setup-vllm
 	$(VLLM)/bin/python -m benchmarks_perf.generation $(ARGS)

@@ -112,6 +112,9 @@ class ReCodeOptions(CommonOptions):
         strict=False,
         description="folder of the nominal files; `nominal` beside the data if left out",
     )
+    valid: bool = Field(
+        default=True, description="leave out variants whose reference fails or that change nothing; false asks all"
+    )
     subset: Literal["humaneval", "mbpp"] = Field(default="humaneval", description="what the variants were made from")
     category: Literal["all", "docstring", "function", "syntax", "format"] = Field(
         default="all", description="ReCode's four kinds of change"
@@ -133,7 +136,8 @@ class ReCode(BaseBenchmark[ReCodeOptions]):
     main_option = "subset"
     stop = STOP
     module_name = "builtins"  # as in humaneval
-    notes = ("variants are asked as released; the canonical solutions of some do not pass their tests",)
+    valid_only: bool = True
+    """Whether variants that the gate leaves out are not asked."""
 
     def helpers(self, problem: Problem) -> str:
         """What stands before the function: three tests call it. The whole prompt often breaks off within a block."""
@@ -167,7 +171,9 @@ class ReCode(BaseBenchmark[ReCodeOptions]):
                 if recipe.baseline == kind:
                     _add(by_task, records, f"{recipe.name}.s{seed}", is_half=kind == HALF)
         problems = [problem for group in by_task.values() for problem in group]
-        return cls(problems, _provenance([*nominal.values(), *files], options))
+        benchmark = cls(problems, _provenance([*nominal.values(), *files], options))
+        benchmark.valid_only = options.valid
+        return benchmark
 
 
 def recipe_of(variant: str) -> Recipe | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,10 +15,13 @@ from actors.alone import open_alone
 from actors.judging import Runner
 from actors.verdict_cache import VerdictCache
 from benchmarks.perturbations.catalogue import catalogue, catalogue_of
+from benchmarks.perturbations.check import KEPT
 from benchmarks.perturbations.gate import Gated, Variant, Wanted, adjacent, gate
 from benchmarks.perturbations.perturbation import HALF, VERSION
+from benchmarks.perturbations.released import gated
 from benchmarks.perturbations.subject import Rewrite
 from benchmarks.problem import NOMINAL, Problem, PromptForm
+from benchmarks.recode import ReCode
 from engine.asking import AnyBenchmark
 from engine.config import PerturbationConfig
 from engine.places import cache_root
@@ -27,6 +31,7 @@ from runners.errors import SandboxUnavailable, UserError
 from runners.program import Program
 from runners.sandbox import Sandbox, open_sandbox
 
+RELEASED = "ReCode (2212.10264), as released"
 _MODE = "gate"
 """Mode under which the gate keeps verdicts: a reference's, by content."""
 Tell = Callable[[str], object]
@@ -74,19 +79,43 @@ def perturbed(
     Raises:
         UserError: an unknown name; SandboxUnavailable where the sandbox itself keeps failing.
     """
-    if config is None:
+    released = [label for label, benchmark in benchmarks.items() if isinstance(benchmark, ReCode)]
+    if config is None and not released:
         return {label: Perturbed(benchmark=benchmark) for label, benchmark in benchmarks.items()}
-    wanted, rewrite = wanted_of(config), rewriter(config)
+    wanted, rewrite = (wanted_of(config), rewriter(config)) if config else (None, None)
     with GateJudge(isolation) as judge:
         found: dict[str, Perturbed] = {}
         for label, benchmark in benchmarks.items():
+            if isinstance(benchmark, ReCode):
+                tell(f"{label}: checking released variants")
+                found[label] = _released(benchmark, judge)
+                continue
+            if config is None or wanted is None:
+                found[label] = Perturbed(benchmark=benchmark)
+                continue
             tell(f"{label}: making and checking variants of {len(benchmark.problems())} problems")
-            gated = gate(benchmark, wanted, form, judge, splits=judge.splits, rewrite=rewrite)
-            variants = (*_replicas(benchmark, config.replicas), *gated.kept())
+            made = gate(benchmark, wanted, form, judge, splits=judge.splits, rewrite=rewrite)
+            variants = (*_replicas(benchmark, config.replicas), *made.kept())
             problems = adjacent(benchmark.problems(), variants)
-            notes = (*benchmark.notes, *_notes(gated))
-            found[label] = Perturbed(benchmark=benchmark.with_problems(problems, notes=notes), gated=gated)
+            notes = (*benchmark.notes, *_notes(made))
+            found[label] = Perturbed(benchmark=benchmark.with_problems(problems, notes=notes), gated=made)
     return found
+
+
+def _released(benchmark: ReCode, judge: GateJudge) -> Perturbed:
+    """ReCode's own variants: the valid ones, or all of them where the options say so; what is wrong is told."""
+    found = gated(benchmark, judge)
+    shares = [variant for variant in found.variants if variant.perturbation != HALF]
+    counts = Counter(variant.finding.reason for variant in shares)
+    asked = "left out" if benchmark.valid_only else "asked all the same"
+    note = (
+        f"of {len(shares)} released variants {counts['invalid']} ({counts['invalid'] / max(1, len(shares)):.1%}) are "
+        f"invalid and {counts['vacuous']} change nothing; they are {asked}"
+    )
+    nominal = [problem for problem in benchmark.problems() if problem.variant == NOMINAL]
+    variants = [replace(each, finding=KEPT) for each in found.variants] if not benchmark.valid_only else found.variants
+    problems = adjacent(nominal, variants)
+    return Perturbed(benchmark=benchmark.with_problems(problems, notes=(*benchmark.notes, note)), gated=found)
 
 
 def _notes(gated: Gated) -> list[str]:
@@ -209,7 +238,7 @@ def variant_records(label: str, benchmark: AnyBenchmark, gated: Gated, isolation
             **(_content(variant.problem) if variant.problem and variant.is_kept else {}),
             "provenance": {
                 "catalogue": VERSION,
-                "source": entries[variant.perturbation].source,
+                "source": entries[variant.perturbation].source if variant.perturbation in entries else RELEASED,
                 "language": benchmark.language,
                 "data_sha256": benchmark.provenance.sha256,
                 "nominal_sha256": nominal[variant.task_id].sha256(),

@@ -101,13 +101,14 @@ def _planned(label: str, benchmark: Benchmark, n: int, gated: Gated | None) -> d
 
 
 def _kind(variant: Variant, counts: Mapping[Reason, int]) -> dict[str, Any]:
+    entries = catalogue()
     return {
         "perturbation": variant.perturbation,
         "family": variant.family,
         "severity": variant.severity,
         "seed": variant.seed,
         "baseline": variant.baseline,
-        "misleads": catalogue()[variant.perturbation].misleads,
+        "misleads": variant.perturbation in entries and entries[variant.perturbation].misleads,
         "dropped": {reason: count for reason, count in counts.items() if reason != "kept"},
     }
 

@@ -22,6 +22,7 @@ from engine.metrics import OVERALL, BenchmarkMetrics, Estimate, Metrics
 from engine.report_serving import generation_time_text, latency_table, throughput_text
 from engine.robust_view import robust_tables
 from engine.trust import trust_facts
+from engine.usage import total_counts
 from runners.program import Status
 
 WIDE = 110
@@ -186,7 +187,11 @@ def _other(estimate: Estimate | None, *, alone: bool) -> Text:
 
 def _outcomes(metrics: Metrics) -> list[Table]:
     width = _label_width(metrics)
-    return [_line(name, _counts(each.statuses), width) for name, each in metrics.benchmarks.items()]
+    counts: dict[str, dict[str, int]] = {}
+    for name, each in metrics.benchmarks.items():
+        line = f"{name.partition('/')[0]} perturbed" if _is_perturbed(name, metrics) else name
+        counts[line] = total_counts([counts.get(line, {}), each.statuses])
+    return [_line(name, _counts(statuses), width) for name, statuses in counts.items()]
 
 
 def _label_width(metrics: Metrics) -> int:
@@ -220,9 +225,16 @@ def _table(first: str) -> Table:
 
 
 def _shown(metrics: Metrics) -> Iterator[tuple[str, BenchmarkMetrics]]:
-    yield from metrics.benchmarks.items()
-    if len(metrics.benchmarks) > 1:
+    """Benchmarks, and all together where they are several; perturbed forms have a table of their own."""
+    shown = {name: each for name, each in metrics.benchmarks.items() if not _is_perturbed(name, metrics)}
+    yield from shown.items()
+    if len(shown) > 1:
         yield OVERALL, metrics.overall
+
+
+def _is_perturbed(name: str, metrics: Metrics) -> bool:
+    label, _, variant = name.partition("/")
+    return bool(variant) and label in metrics.robustness
 
 
 def _families(benchmark: BenchmarkMetrics) -> list[str]:

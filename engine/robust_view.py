@@ -96,8 +96,8 @@ def robust_tables(robustness: Mapping[str, Robustness]) -> list[RenderableType]:
 def _table(label: str, robustness: Robustness) -> Table:
     table = Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False, header_style="")
     table.add_column(f"{label} perturbed", overflow="fold")
-    for heading in ("problems", f"pass@{robustness.k}", "diff [interval]", "p", "excess flips"):
-        table.add_column(heading, justify="right")
+    for heading in ("problems", f"pass@{robustness.k}", "diff [interval]", "p", "excess"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, each in robustness.perturbations.items():
         table.add_row(Text(name, "bold"), *_cells(each))
     return table

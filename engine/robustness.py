@@ -34,6 +34,8 @@ __all__ = ["REPLICA", "FamilyMetrics", "PerturbationMetrics", "Robustness", "rob
 
 REPLICA = "replica"
 """Perturbation of planned variants that are the nominal prompts once more."""
+EVERY_FAMILY = "all"
+"""Name of the worst case over all families that change the nominal prompt."""
 RECODE_S = 5
 """Variants per problem in the tables of ReCode's paper."""
 
@@ -248,6 +250,9 @@ def _families(label: _Label) -> dict[str, FamilyMetrics]:
         usable = variant in label.samples and plan.baseline in label.samples
         if usable and not plan.misleads and plan.perturbation not in ("", REPLICA, HALF):
             members.setdefault((plan.family, plan.baseline), []).append(variant)
+    nominal = [variants for (_, baseline), variants in members.items() if baseline == NOMINAL]
+    if len(nominal) > 1:
+        members[EVERY_FAMILY, NOMINAL] = [variant for variants in nominal for variant in variants]
     return {
         family if baseline == NOMINAL else f"{family}.{baseline}": _family(label, family, baseline, variants)
         for (family, baseline), variants in members.items()

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from benchmarks.benchmark import reference_completion
-from benchmarks.perturbations.check import structure
-from benchmarks.perturbations.gate import Judge, program_key
+from benchmarks.perturbations.check import KEPT, Finding, structure
+from benchmarks.perturbations.gate import Gated, Judge, Variant, program_key
+from benchmarks.perturbations.perturbation import HALF
 from benchmarks.perturbations.subject import renamed_words
-from benchmarks.problem import Problem
+from benchmarks.problem import NOMINAL, Problem
 from benchmarks.recode import RECIPES, Recipe, ReCode, recipe_of
 from runners.program import Program
 
@@ -80,6 +81,8 @@ class _Checked:
     is_vacuous: bool
     passes: bool
     passes_mended: bool
+    repaired: Problem
+    """The variant with its hidden half put right."""
 
 
 def invalid_shares(benchmark: ReCode, judge: Judge) -> Shares:
@@ -114,6 +117,48 @@ def only_valid(benchmark: ReCode, judge: Judge) -> ReCode:
     )
 
 
+def gated(benchmark: ReCode, judge: Judge) -> Gated:
+    """The gate over released variants: which count, and why others do not.
+
+    A variant that fails only in the hidden half of its solution counts, with that half put right.
+    """
+    checked, unverified = _checked(benchmark, judge)
+    halves = [
+        problem for problem in benchmark.problems() if problem.variant == HALF and problem.task_id not in unverified
+    ]
+    variants = [_variant(problem, HALF, "prefix", NOMINAL, KEPT) for problem in halves]
+    for each in checked:
+        recipe, problem = each.recipe, each.repaired if not each.passes else each.problem
+        family = f"recode_{recipe.category}"
+        variants.append(_variant(problem, recipe.name, family, recipe.baseline, _finding(each)))
+    order = {problem.task_id: place for place, problem in enumerate(benchmark.problems())}
+    reason = "its reference solution does not pass"
+    return Gated(
+        variants=tuple(sorted(variants, key=lambda variant: order[variant.task_id])),
+        unverified=dict.fromkeys(unverified, reason),
+    )
+
+
+def _finding(each: _Checked) -> Finding:
+    if each.is_vacuous:
+        return Finding("vacuous", "nothing that counts was changed")
+    return KEPT if each.passes_mended else Finding("invalid", "its reference does not pass")
+
+
+def _variant(problem: Problem, perturbation: str, family: str, baseline: str, finding: Finding) -> Variant:
+    return Variant(
+        name=problem.variant,
+        perturbation=perturbation,
+        family=family,
+        severity=1,
+        seed=int(problem.variant.rpartition(".s")[2]) if ".s" in problem.variant else 0,
+        task_id=problem.task_id,
+        baseline=baseline,
+        problem=problem,
+        finding=finding,
+    )
+
+
 def _checked(benchmark: ReCode, judge: Judge) -> tuple[list[_Checked], tuple[str, ...]]:
     """What was found of each variant, and the problems whose own reference does not pass, which are left out."""
     of = {(problem.task_id, problem.variant): problem for problem in benchmark.problems()}
@@ -131,6 +176,7 @@ def _checked(benchmark: ReCode, judge: Judge) -> tuple[list[_Checked], tuple[str
             is_vacuous=problem.prompt == before.prompt or (recipe.category == "syntax" and _same(problem, before)),
             passes=passes[problem.sha256()],
             passes_mended=passes[problem.sha256()] or passes[repair.sha256()],
+            repaired=repair,
         )
         for (problem, recipe), before, repair in zip(drafts, befores, repaired, strict=True)
         if problem.task_id not in unverified

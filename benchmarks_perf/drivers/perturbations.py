@@ -1,7 +1,8 @@
 """Make and gate all variants of one benchmark; started by benchmarks_perf.perturbations in an account of its own.
 
-`python -m benchmarks_perf.drivers.perturbations SPEC DATA VERDICTS`: writes a line when the benchmark is loaded, makes
-the variants when a line comes, writes what that took, gates when the next line comes, and writes what became of them.
+`python -m benchmarks_perf.drivers.perturbations SPEC DATA VERDICTS SEVERITIES`: writes a line when the benchmark is
+loaded, makes the variants when a line comes, writes what that took, gates when the next line comes, and writes what
+became of them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from benchmarks.perturbations.catalogue import catalogue
 from benchmarks.perturbations.gate import AnyBenchmark, Gated, Wanted, gate
-from benchmarks.perturbations.perturbation import HALF, SEVERITIES, Perturbation, random_of
+from benchmarks.perturbations.perturbation import HALF, Perturbation, random_of
 from benchmarks.perturbations.subject import Subject
 from benchmarks.registry import load_benchmark, parse_spec
 from engine.perturbing import GateJudge
@@ -23,34 +24,33 @@ from engine.perturbing import GateJudge
 ENTRIES = tuple(entry for entry in catalogue().values() if entry.family != "recode" and not entry.needs_llm)
 
 
-def main(spec: str, data: str, verdicts: str) -> None:
+def main(spec: str, data: str, verdicts: str, severities: str) -> None:
     """The dialogue of the module's docstring."""
     name, options = parse_spec(spec)
     benchmark = load_benchmark(name, options | {"data": Path(data)}, Path(verdicts))
     with GateJudge("auto", Path(verdicts)) as judge:
         _say("ready")
         sys.stdin.readline()
-        _say(generated(benchmark))
+        levels = tuple(int(level) for level in severities.split(","))
+        _say(generated(benchmark, levels))
         sys.stdin.readline()
-        gated = gate(
-            benchmark, Wanted(perturbations=ENTRIES, severities=SEVERITIES), "base", judge, splits=judge.splits
-        )
+        gated = gate(benchmark, Wanted(perturbations=ENTRIES, severities=levels), "base", judge, splits=judge.splits)
         _say(told(benchmark, gated) | {"programs_run": judge.num_run})
         sys.stdin.readline()
 
 
-def generated(benchmark: AnyBenchmark) -> dict[str, dict[str, float]]:
+def generated(benchmark: AnyBenchmark, levels: tuple[int, ...]) -> dict[str, dict[str, float]]:
     """By family: variants made and CPU seconds of making them, parsing of each problem included once per family."""
     found: dict[str, dict[str, float]] = {}
     for family in dict.fromkeys(entry.family for entry in ENTRIES):
         entries = [entry for entry in ENTRIES if entry.family == family]
         before = time.process_time()
-        made = sum(_made(benchmark, entries))
+        made = sum(_made(benchmark, entries, levels))
         found[family] = {"variants": made, "cpu_seconds": time.process_time() - before}
     return found
 
 
-def _made(benchmark: AnyBenchmark, entries: list[Perturbation]) -> list[int]:
+def _made(benchmark: AnyBenchmark, entries: list[Perturbation], levels: tuple[int, ...]) -> list[int]:
     """How many variants each problem has, before the gate."""
     counts = []
     for problem in benchmark.problems():
@@ -62,7 +62,7 @@ def _made(benchmark: AnyBenchmark, entries: list[Perturbation]) -> list[int]:
             before = half if entry.baseline == HALF else subject
             if before is None or not entry.fits(before):
                 continue
-            for severity in entry.severities:
+            for severity in levels if entry.scale else (1,):
                 random = random_of(problem.task_id, entry.name, severity, 0)
                 made += entry.apply(before, random, severity) is not None
         counts.append(made)
