@@ -97,7 +97,7 @@ def _table(label: str, robustness: Robustness) -> Table:
     table = Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False, header_style="")
     table.add_column(f"{label} perturbed", overflow="fold")
     for heading in ("problems", f"pass@{robustness.k}", "diff [interval]", "p", "excess"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(Text(heading), justify="right", no_wrap=True)
     for name, each in robustness.perturbations.items():
         table.add_row(Text(name, "bold"), *_cells(each))
     return table

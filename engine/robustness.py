@@ -163,7 +163,10 @@ def _robustness(label: _Label) -> Robustness:
     groups = _groups(label.plans)
     replicas = [name for name, plan in label.plans.items() if plan.perturbation == REPLICA and name in label.samples]
     noise, source = _noise(label, replicas)
-    found = {name: _perturbation(label, variants, noise) for name, variants in groups.items()}
+    found = {
+        name: _perturbation(label, variants, _noise_of(label, label.plans[name].baseline, noise))
+        for name, variants in groups.items()
+    }
     return Robustness(
         k=label.rules.k,
         s=label.rules.s,
@@ -186,6 +189,13 @@ def _groups(plans: Mapping[str, PlannedBenchmark]) -> dict[str, list[str]]:
             groups.setdefault((plan.perturbation, plan.severity), []).append(variant)
     order = list(plans)
     return {group[0]: group for group in sorted(groups.values(), key=lambda group: order.index(group[0]))}
+
+
+def _noise_of(label: _Label, baseline: str, noise: FlipShares) -> FlipShares:
+    """The noise of a baseline: that of the nominal prompts is theirs alone, others tell theirs by their samples."""
+    if baseline == NOMINAL:
+        return noise
+    return self_flip_shares([[] for _ in label.tasks] if label.rules.paired else label.rows(baseline))
 
 
 def _perturbation(label: _Label, variants: Sequence[str], noise: FlipShares) -> PerturbationMetrics:

@@ -326,3 +326,14 @@ def test_no_rows_at_all_fail_nothing() -> None:
     found = robustness_of(scored, "humaneval", max_infra_errors=1.0)
     assert found is not None and found.perturbations["typos.1"].drop is None
     assert found.flat("humaneval")["humaneval/robust/typos.1/num_problems"] == 0
+
+
+def test_given_code_is_not_charged_with_the_noise_of_nominal_prompts() -> None:
+    one = {"t0": [1], "t1": [0]}
+    found = robustness(
+        {"nominal": one, "replica.1": {"t0": [0], "t1": [1]}, "half_solution": one, "dead_code.1": one, "typos.1": one},
+        {"dead_code.1": {"baseline": "half_solution", "family": "syntax"}},
+    )
+    assert found.perturbations["dead_code.1"].excess_flip is None
+    excess = found.perturbations["typos.1"].excess_flip
+    assert excess is not None and excess.mean == -1.0
