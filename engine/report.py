@@ -103,7 +103,8 @@ class _Comparison:
     runs: tuple[RunSummary, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        names = list(dict.fromkeys(name for run in self.runs for name in run.metrics.benchmarks))
+        shown = (name for run in self.runs for name, _ in _shown(run.metrics) if name != OVERALL)
+        names = list(dict.fromkeys(shown))
         if len(names) > 1:
             names.append(OVERALL)
         widest = max((len(run.model) for run in self.runs), default=0)
