@@ -16,6 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 LIST = Path(__file__).with_name("known_faults.yaml")
 _SHOWN = 4
+_WORDS = {
+    "reference": "have a wrong reference",
+    "tests": "have tests that a wrong answer passes",
+    "chance": "have a reference that passes by chance",
+}
 
 
 class Fault(BaseModel):
@@ -23,13 +28,14 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    fault: Literal["reference", "tests"]
-    """`reference`: the canonical solution does not pass; `tests`: a known-wrong solution passes."""
+    fault: Literal["reference", "tests", "chance"]
+    """`reference`: the canonical solution does not pass; `tests`: a known-wrong solution passes; `chance`: whether the
+    canonical solution passes differs from run to run."""
     why: str
     tasks: list[str] = Field(min_length=1)
 
 
-def known_faults(name: str, edition: str, kind: Literal["reference", "tests"]) -> dict[str, str]:
+def known_faults(name: str, edition: str, kind: Literal["reference", "tests", "chance"]) -> dict[str, str]:
     """Why, by task_id, for all faults of a kind in a benchmark.
 
     Args:
@@ -46,7 +52,7 @@ def fault_notes(name: str, edition: str, task_ids: Collection[str]) -> Iterator[
     for fault in _faults(name, edition):
         if found := [task for task in fault.tasks if task in present]:
             shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
-            what = "have a wrong reference" if fault.fault == "reference" else "have tests that a wrong answer passes"
+            what = _WORDS[fault.fault]
             yield f"{len(found)} of {len(present)} problems {what}: {fault.why} ({shown})"
 
 

@@ -34,6 +34,7 @@ SPECS = {
 COMPILED = tuple(f"humaneval_x:{name}" for name in ("cpp", "java", "go", "rust"))
 COMPILED_SEVERITIES = "2"
 """Each distinct program is compiled: all severities of these four would take hours of CPU time."""
+CHINESE = "_cn"
 SPEEDS = {"docstring": 500, "chinese": 500, "names": 100, "syntax": 100}
 """Variants per CPU second that generation alone must reach."""
 MOST_INVALID = 0.005
@@ -113,6 +114,8 @@ def goals_missed(spec: str, entry: dict[str, Any]) -> list[str]:
             missed.append(f"{name}: {counts['invalid']} of {made} variants invalid")
     for family, speed in SPEEDS.items():
         told = entry["generation"].get(family, {"variants": 0})
+        if family == "docstring" and spec.endswith(CHINESE):
+            continue  # few of its prompts have English words at all
         if told["variants"] and told["variants"] / told["cpu_seconds"] < speed:
             missed.append(
                 f"{family}: {told['variants'] / told['cpu_seconds']:.0f} variants per CPU second, not {speed}"

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from benchmarks.base import BaseBenchmark
 from benchmarks.benchmark import reference_completion
+from benchmarks.known_faults import known_faults
 from benchmarks.perturbations.catalogue import catalogue_of
 from benchmarks.perturbations.check import KEPT, REASONS, Finding, Reason, check, structure
 from benchmarks.perturbations.perturbation import HALF, Perturbation, random_of, variant_name
@@ -116,6 +117,8 @@ def gate(
         for problem in benchmark.problems()
         if problem.task_id not in modes
     }
+    by_chance = known_faults(benchmark.name, benchmark.edition, "chance")
+    unverified |= {task: why for task, why in by_chance.items() if task in modes}
     drafts: list[Variant] = []
     for problem in benchmark.problems():
         reason = unverified.get(problem.task_id)

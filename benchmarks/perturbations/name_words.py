@@ -33,6 +33,7 @@ _LIBRARY = """
     window document eval arguments undefined NaN Infinity isNaN parseInt parseFloat Number Array Promise Symbol Date
     RegExp JSON append cap close complex copy delete imag len make new panic print println real recover bool byte error
     float32 float64 int int8 int16 int32 int64 rune uint uintptr strings strconv math fmt errors bytes regexp rand time
+    multiplies divides modulus negate equal_to not_equal_to greater_equal less_equal minmax clamp sample gcd lcm
     testing assert numpy np re sys itertools collections functools heapq copy datetime typing I E"""
 RESERVED = frozenset(dir(builtins)) | frozenset(_LIBRARY.split())
 """Names that libraries bring, or that programs and tests have by custom: never a new name, in any language."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
+from benchmarks.extraction import parse
 from benchmarks.perturbations import name_words as words
 from benchmarks.perturbations.names_program import (
     is_telling,
@@ -26,7 +28,7 @@ def renamed_function(subject: Subject, random: Random, severity: int, *, make: M
     """Give the entry point another name, wherever it is meant."""
     program, problem = program_of(subject), subject.problem
     old = program.entry_point
-    if not program.names.function:
+    if not program.names.function or _is_a_variable_too(subject, old):
         return None
     new = words.first_free(lambda: make(old, subject.language, random, severity), program.taken)
     if new is None:
@@ -55,6 +57,16 @@ def renamed_function(subject: Subject, random: Random, severity: int, *, make: M
     if in_instruction(problem, made.prompt) is not None:
         return made
     return replace(made, instruction=_told(problem.instruction, old, new))
+
+
+def _is_a_variable_too(subject: Subject, name: str) -> bool:
+    """Whether a Python function gives its own name to something within, so that mentions of it are ambiguous."""
+    tree = parse(subject.source) if subject.language == "python" else None
+    return tree is not None and any(
+        (isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load))
+        or (isinstance(node, ast.arg) and node.arg == name)
+        for node in ast.walk(tree)
+    )
 
 
 def _with_digits(subject: Subject, old: str, new: str) -> str:

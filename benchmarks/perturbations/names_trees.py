@@ -68,7 +68,8 @@ class Tree:
         """Whether a name is none of a member or of a path: neither `.x` nor `::x` nor `x::`, ranges aside."""
         before = self.data[: node.start_byte].rstrip()[-2:] if node.start_byte else b""
         after = self.data[node.end_byte : node.end_byte + 2]
-        return not (before.endswith(b".") and before != b"..") and before not in (b"::", b"->") and after != b"::"
+        arrow = b"->" if self.language == "cpp" else b"::"  # elsewhere it opens the body of a lambda or a case
+        return not (before.endswith(b".") and before != b"..") and before not in (b"::", arrow) and after != b"::"
 
     def functions(self, name: str, nodes: Iterable[tree_sitter.Node], classes: frozenset[str]) -> Iterator[Place]:
         """Mentions of a function."""

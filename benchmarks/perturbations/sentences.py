@@ -43,7 +43,7 @@ _REFERS = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(r"[.!?](?=\s|$)")
-_OPENS = re.compile(r"[A-Z][a-z]+")
+_OPENS = re.compile(r"[A-Z][a-z]+\b")
 
 
 def politeness(subject: Subject, random: Random, severity: int) -> Problem | None:

@@ -101,7 +101,8 @@ def test_references_pass_and_wrong_solutions_fail(
     check = check_gold(spec, shared_data / file, Console(file=io.StringIO()))
     ids = {problem.task_id for problem in benchmark.problems() if not problem.unavailable}
     assert check.num_references == count
-    assert check.failed_references.keys() == known_faults(name, benchmark.edition, "reference").keys() & ids
+    failed = check.failed_references.keys() - known_faults(name, benchmark.edition, "chance").keys()
+    assert failed == known_faults(name, benchmark.edition, "reference").keys() & ids
     assert check.num_wrong >= count
     passed = {wrong.partition(" #")[0] for wrong in check.passed_wrong}
     assert passed == known_faults(name, benchmark.edition, "tests").keys() & ids

@@ -184,3 +184,11 @@ def test_prompt_and_instruction_change_alike(form: str) -> None:
     found = gate(benchmark, Wanted(perturbations=(SHOUTING,)), form, believes).kept()[0]  # type: ignore[arg-type]
     assert found.problem is not None
     assert "GIVEN a list" in found.problem.prompt and "GIVEN a list" in found.problem.instruction
+
+
+def test_a_problem_whose_reference_passes_by_chance_has_no_variants(monkeypatch: pytest.MonkeyPatch) -> None:
+    why = "it relies on the order of a map"
+    monkeypatch.setattr("benchmarks.perturbations.gate.known_faults", lambda *_: {"own/0": why, "own/9": why})
+    found = gated(SHOUTING)
+    assert found.unverified == {"own/0": why}
+    assert found.kept() == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -135,9 +136,10 @@ def test_a_name_of_one_letter_is_renamed_only_where_it_is_the_name() -> None:
     assert new.tests == (f"assert {name}(1) == 'f'\nassert x.f(f={name}(2))",)
 
 
-def test_a_local_variable_that_hides_the_function_stays() -> None:
-    problem = function("def evens(n):", "    evens = [n]\n    return evens\n", name="evens")
-    assert variant(problem, "function_typo").reference == problem.reference
+def test_a_function_whose_name_a_local_variable_takes_is_left_alone() -> None:
+    body = "    evens = 0\n    for i in range(n):\n        evens = max(evens, i)\n    return evens\n"
+    problem = function("def evens(n):", body, name="evens")
+    assert made(problem, "function_typo") is None
 
 
 def test_data_in_examples_stays_where_it_spells_the_name() -> None:
@@ -311,3 +313,17 @@ def test_entries_that_say_untrue_things_are_marked() -> None:
         "parameters_swapped",
         "locals_misleading",
     }
+
+
+def test_names_after_an_arrow_of_java_are_renamed_with_the_others() -> None:
+    body = (
+        "        List<Integer> small = prices.stream().filter(p -> p < limit).toList();\n"
+        "        int total = small.size();\n        int more = 0;\n        if (total > 3) {\n            more = 1;\n"
+        "        }\n        return total + more;\n    }\n}\n"
+    )
+    nominal = Subject(replace(PROBLEMS["java"], reference=body), "java")
+    half = half_solution(nominal, Random(0), 1)
+    assert half is not None and "p -> p" in half.prompt
+    found = ENTRIES["locals_random"].apply(Subject(half, "java"), Random(0), 3)
+    assert found is not None
+    assert re.search(r"\bp\b", found.prompt.partition("*/")[2]) is None
