@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -41,7 +42,8 @@ def test_machine_with_namespaces_has_a_jail() -> None:
     found = probe()
     with_groups = os.geteuid() == 0 and find_parents()[0] is not None
     assert (found.level, found.failures) == ("full" if with_groups else "rootless", ())
-    assert open_sandbox("rootless").isolation == "rootless"
+    with contextlib.closing(open_sandbox("rootless")) as sandbox:
+        assert sandbox.isolation == "rootless"
 
 
 def test_probe_tells_the_level_that_opens() -> None:
@@ -50,7 +52,8 @@ def test_probe_tells_the_level_that_opens() -> None:
     if found.level is None:
         pytest.skip(f"no jail on this machine: {found.failures}")
     assert found.level in JAILS
-    assert open_sandbox().isolation == found.level
+    with contextlib.closing(open_sandbox()) as sandbox:
+        assert sandbox.isolation == found.level
     assert len(found.failures) <= 1
 
 
@@ -90,7 +93,7 @@ def test_nothing_weaker_is_taken_silently(monkeypatch: pytest.MonkeyPatch, level
 def test_full_is_not_replaced_by_rootless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for `full`, a machine without control groups refuses and says what it found."""
     monkeypatch.setattr(isolation, "find_parents", lambda: (None, "no groups here"))
-    open_or_skip("rootless")
+    open_or_skip("rootless").close()
     with pytest.raises(SandboxUnavailable, match=r"no groups here|need root") as error:
         open_sandbox("full")
     assert "--isolation rootless" in str(error.value)
