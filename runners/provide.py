@@ -58,7 +58,7 @@ def main() -> None:
         done = subprocess.run(command, check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
         if done.returncode != 0:
             sys.exit(f"{command[0]} failed with status {done.returncode}")
-    tools.find.cache_clear()
+    tools.forget()
     sys.exit(0 if all(list(map(_prepare, LANGUAGES))) else 1)
 
 

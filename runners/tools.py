@@ -46,6 +46,12 @@ def find(name: str) -> Tool | None:
     return Tool(path=path, inside=f"{JAIL_PREFIX}/{prefix.name}/{path.parent.name}/{path.name}", prefix=prefix)
 
 
+def forget() -> None:
+    """Look again for all that is asked for: tools were installed since."""
+    find.cache_clear()
+    _asked.cache_clear()
+
+
 def library_folder(name: str) -> str:
     """The folder `lib` beside that of a tool, in the jail; empty where there is no such tool."""
     tool = find(name)
@@ -117,10 +123,10 @@ def _kept_version(path: str, *arguments: str) -> str:
         known = json.loads(kept.read_text())
     except (OSError, ValueError):
         known = {}
-    if key not in known:
-        known[key] = _asked(path, *arguments)
+    if key not in known and (told := _asked(path, *arguments)):
+        known[key] = told
         _keep(kept, known)
-    return known[key]
+    return known.get(key, "")
 
 
 def _keep(path: Path, known: dict[str, str]) -> None:
