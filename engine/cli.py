@@ -154,6 +154,17 @@ def compare(
     raise typer.Exit(run_compare(base, candidates, rules, gate, as_json=as_json))
 
 
+@app.command("stability")
+def show_stability(
+    runs: Annotated[list[str], typer.Argument(help="Runs of one model, as compare takes them, or folders of runs.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Say how far one model's pass rate moves with seed, repetition and temperature."""
+    from engine.cli_stability import run_stability
+
+    run_stability(runs, as_json=as_json)
+
+
 @app.command()
 def leaderboard(
     names: Annotated[list[str], typer.Argument(help="Experiments of MLflow, or directories with runs below.")],

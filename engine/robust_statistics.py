@@ -18,7 +18,6 @@ from engine.resampled import DEFAULT, Mean, Ratio, Resampling, mean_of, ratio_of
 from engine.statistics import FloatArray, pass_at_k
 
 BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,20 +76,6 @@ class Drop:
     """The difference over the baseline; None where the baseline is 0."""
     num_left_out: int
     """Problems without a variant or without a baseline."""
-
-
-def worst_case_counts(passed_PVN: Sequence[ArrayLike]) -> IntArray:
-    """rc_P, shape (P,): samples that pass under all variants, paired by sample index.
-
-    rc_s(x) in the definition of ReCode's robust pass (arXiv 2212.10264).
-
-    Args:
-        passed_PVN: of each problem an array of shape (V, N), V >= 1.
-
-    Raises:
-        ValueError: a problem has no variants, or is no table of passes.
-    """
-    return np.array([_worst(_table(passed_VN)).sum() for passed_VN in passed_PVN], dtype=np.int64)
 
 
 def robust_pass_at_k(

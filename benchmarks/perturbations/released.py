@@ -102,21 +102,6 @@ def invalid_shares(benchmark: ReCode, judge: Judge) -> Shares:
     )
 
 
-def only_valid(benchmark: ReCode, judge: Judge) -> ReCode:
-    """The benchmark without variants that are vacuous, or that are invalid in more than what no model sees."""
-    checked, unverified = _checked(benchmark, judge)
-    kept = {each.problem.sha256() for each in checked if each.passes_mended and not each.is_vacuous}
-    return benchmark.with_problems(
-        [
-            problem
-            for problem in benchmark.problems()
-            if recipe_of(problem.variant) is None or problem.sha256() in kept
-            if problem.task_id not in unverified
-        ],
-        notes=("variants that are damaged, or that change nothing, were left out",),
-    )
-
-
 def gated(benchmark: ReCode, judge: Judge) -> Gated:
     """The gate over released variants: which count, and why others do not.
 

@@ -23,7 +23,10 @@ from runners.errors import UserError
 from tests.actors.fakes import FakeSandbox
 from tests.engine.finished_runs import finished_run
 
-VERBS = ("run", "sweep", "compare", "report", "leaderboard", "push", "list", "perturb", "doctor", "demo")
+VERBS = (
+    *("run", "sweep", "compare", "stability", "report", "leaderboard"),
+    *("push", "list", "perturb", "doctor", "demo"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from engine.robust_statistics import (
     independent_robust_pass,
     robust_pass_at_k,
     worst_case,
-    worst_case_counts,
 )
 from engine.statistics import FloatArray, Interval, wilson_interval
 
@@ -73,13 +72,6 @@ def test_greedy_relative_is_the_share_of_problems_whose_verdict_changes() -> Non
     assert found.robust_relative.value == pytest.approx(np.mean(changed), abs=EXACT)
     assert found.robust_relative.interval == wilson_interval(sum(changed), 40)
     assert found.robust.interval == wilson_interval(int(variants.all(axis=1).sum()), 40)
-
-
-def test_worst_case_counts_samples_that_pass_everywhere() -> None:
-    """By index; a problem without variants has no worst case."""
-    assert worst_case_counts([[[1, 1, 0], [1, 0, 1]], [[0, 0]], [[1, 1]]]).tolist() == [1, 0, 2]
-    with pytest.raises(ValueError, match="got shape"):
-        worst_case_counts([np.zeros((0, 3))])
 
 
 def test_worst_of_all_variants_tells_how_many_there_are() -> None:
