@@ -18,6 +18,7 @@ _REMOVE_ATTEMPTS = 200
 _NO_LIMIT = 1 << 40
 _MANY_PROCESSES = 1 << 15
 _GROWTH_BYTES = 64 << 20
+_SETTLE_ATTEMPTS, _SETTLE_SECONDS = 20, 0.01
 _counter = itertools.count()
 
 
@@ -165,9 +166,18 @@ class SlotGroup(Group):
         self._cpu_now, self._kills_now = super().cpu_seconds(), self._num_kills()
 
     def is_clean(self) -> bool:
-        """Whether the group, with no program in it, holds no process and little more memory than when it settled."""
-        self._bytes_now = self._memory_now()
-        return self._num_processes() <= self._own_processes and self._bytes_now <= self._own_bytes + _GROWTH_BYTES
+        """Whether the group, with no program in it, holds no process and little more memory than when it settled.
+
+        The kernel frees what thousands of refused forks held only after a grace period: memory gets a moment.
+        """
+        for _ in range(_SETTLE_ATTEMPTS):
+            self._bytes_now = self._memory_now()
+            if self._num_processes() > self._own_processes:
+                return False
+            if self._bytes_now <= self._own_bytes + _GROWTH_BYTES:
+                return True
+            time.sleep(_SETTLE_SECONDS)
+        return False
 
     def _memory_now(self) -> int:
         return int(self._read(self._memory, "memory.usage_in_bytes" if self._version == 1 else "memory.current"))

@@ -1,4 +1,4 @@
-"""Control groups that were left behind."""
+"""Control groups that were left behind, and those that serve one program after the other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runners import cgroup
-from runners.cgroup import Group, GroupParents, remove_stale
+from runners.cgroup import Group, GroupParents, SlotGroup, remove_stale
 from runners.nsjail import NsjailSandbox
 
 
@@ -68,3 +68,39 @@ def test_group_that_cannot_be_made_leaves_nothing(parents: GroupParents) -> None
     with pytest.raises(FileNotFoundError):
         Group(parents, memory_bytes=1 << 20, processes=1)
     assert group_names(parents) == set()
+
+
+class Scripted(SlotGroup):
+    """A slot's group whose files say what a test wants, in turn; the last reading stays."""
+
+    def __init__(self, memory: list[int], processes: int) -> None:
+        """Settle with a megabyte and one process."""
+        self._own_bytes, self._own_processes = 1 << 20, 1
+        self._readings, self._found = memory, processes
+        self.num_looks = 0
+
+    def _memory_now(self) -> int:
+        self.num_looks += 1
+        return self._readings.pop(0) if len(self._readings) > 1 else self._readings[0]
+
+    def _num_processes(self) -> int:
+        return self._found
+
+
+@pytest.mark.parametrize(
+    ("memory", "processes", "clean", "looks"),
+    [
+        ([2 << 20], 1, True, 1),
+        ([90 << 20, 80 << 20, 2 << 20], 1, True, 3),
+        ([90 << 20], 1, False, cgroup._SETTLE_ATTEMPTS),
+        ([90 << 20], 2, False, 1),
+    ],
+    ids=["clean", "freed a moment later", "kept", "a process is left"],
+)
+def test_memory_that_the_kernel_frees_late_is_no_doubt(
+    monkeypatch: pytest.MonkeyPatch, memory: list[int], processes: int, clean: bool, looks: int
+) -> None:
+    """A fork bomb's refused forks are freed after a grace period; what stays, and processes, are held against it."""
+    monkeypatch.setattr(cgroup, "_SETTLE_SECONDS", 0.0)
+    group = Scripted(memory, processes)
+    assert (group.is_clean(), group.num_looks) == (clean, looks)
