@@ -4,7 +4,7 @@
 # make test-vllm     the vLLM generator for real, on CPUs, in an environment of its own (.venv-vllm)
 # make toolchains    compilers and runtimes of all languages (apt-get, npm), and what makes them fast
 # make environments  packages for programs of data science benchmarks, apart from our own
-# make conformance   every row of the real benchmarks in ../shared/data, where that is
+# make conformance   every row of the real benchmarks in ../shared/data, where that is; CONFORMANCE_EVERY=4 is quicker
 
 PYTHON ?= python3
 VENV := .venv
