@@ -61,12 +61,13 @@ while True:
         while True: pass
     except BaseException: pass
 """
-_ENDLESS_REPR = """
+_ENDLESS_COMPARISON = """
 import sys
 sys.setrecursionlimit(10**9)
-nested = []
-for _ in range(10**6): nested = [nested]
-repr(nested)
+one, other = [], []
+one.append(one)
+other.append(other)
+one == other
 """
 _STOPPED_CHILD = """
 import os, signal
@@ -158,7 +159,7 @@ BOMBS: dict[str, Attack] = {
     "recursion without limit": nuisance(
         "bombs", "import sys\nsys.setrecursionlimit(10**9)\ndef g(): g()\ng()", MEMORY, ERROR, TIMEOUT, cpu_seconds=1
     ),
-    "recursion in C without limit": nuisance("bombs", _ENDLESS_REPR, ERROR, says="SIGSEGV"),
+    "recursion in C without limit": nuisance("bombs", _ENDLESS_COMPARISON, ERROR, says="SIGSEGV"),
     "illegal address": nuisance("bombs", "import ctypes\nctypes.string_at(1)", ERROR, says="SIGSEGV"),
     "abort": nuisance("bombs", "import os\nos.abort()", ERROR, says="signal"),
 }
