@@ -36,7 +36,8 @@ demo: setup
 # Tests of the sandbox look at the whole machine, those of the rest start clusters: never both at once.
 test: check
 	$(BIN)/python -m pytest -q -n 3 -m slow --ignore $(ALONE) tests/runners
-	$(BIN)/python -m pytest -q -n 3 --dist loadscope -m "slow and not vllm" --ignore tests/runners
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder -m "slow and not vllm" \
+		tests/integration $(filter-out tests/integration/ tests/runners/ tests/__pycache__/,$(wildcard tests/*/))
 
 test-vllm: setup-vllm
 	$(VLLM)/bin/python -m pytest -q -m vllm

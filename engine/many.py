@@ -15,7 +15,7 @@ from actors.models import ModelSpec, parse_model
 from actors.parts import STOP_FILE
 from actors.prefetch import Prefetch
 from engine.config import RunConfig
-from engine.pipeline import connect
+from engine.pipeline_cluster import connect
 from engine.pipeline_errors import PipelineError
 from engine.places import cache_root
 from engine.ray_words import ray_words

@@ -12,22 +12,17 @@ columns, so a failed task is a defect or a dead node: Ray runs it again, and com
 
 from __future__ import annotations
 
-import logging
-import os
 import queue
 import signal
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import ray
-from ray.data import ActorPoolStrategy, DataContext
+from ray.data import ActorPoolStrategy
 
 from actors.attempts import Attempts, TooManyAttempts
 from actors.generator import Sampling
@@ -47,16 +42,6 @@ from engine.ray_words import ray_words
 from runners.errors import UserError
 
 _POLL_SECONDS = 0.2
-_RAY_ENVIRONMENT = {
-    # A busy machine starts Ray slowly; without these its own time-outs end the start.
-    "RAY_raylet_start_wait_time_s": "240",
-    "RAY_agent_register_timeout_ms": "120000",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Workers that are started before anybody asks for them cost a fifth of the start.
-    "RAY_prestart_worker_first_driver": "0",
-    # Its C++ side writes to our terminal about Ray Data's own actors; what fails reaches us as exceptions.
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,54 +230,3 @@ def _stop_on_signal(run_dir: Path, progress: Progress) -> Iterator[threading.Eve
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def connect(num_cpus: int | None = None) -> dict[str, Any]:
-    """Join the cluster that RAY_ADDRESS names, or start one on this machine; its resources.
-
-    Args:
-        num_cpus: CPUs of a cluster that is started here; None is all.
-
-    Raises:
-        UserError: RAY_ADDRESS names a cluster that does not answer.
-    """
-    if not ray.is_initialized():
-        for name, value in _RAY_ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        address = os.environ.get("RAY_ADDRESS") or "local"
-        local = {"include_dashboard": False, "num_cpus": num_cpus} if address == "local" else {}
-        try:
-            with _muted_stderr():
-                ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **local)
-        except ConnectionError as error:
-            cure = "Unset it to run on this machine."
-            raise UserError(f"RAY_ADDRESS={address}: no Ray cluster answers there. {cure}") from error
-    _quiet()
-    return dict(ray.cluster_resources())
-
-
-@contextmanager
-def _muted_stderr() -> Iterator[None]:
-    """Keep what Ray's C++ side says while it starts off the terminal; shown after all if the start fails."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            said.seek(0)
-            os.write(saved, said.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-
-
-def _quiet() -> None:
-    """Ray Data's own bars and logs would tear our block; its errors still reach us as exceptions."""
-    context = DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    logging.getLogger("ray").setLevel(logging.ERROR)

@@ -23,7 +23,8 @@ from engine.config import RunConfig
 from engine.environment import describe_environment
 from engine.metrics import Metrics, compute_metrics
 from engine.perturbing import variant_records, write_variants
-from engine.pipeline import Work, connect, run_pipeline
+from engine.pipeline import Work, run_pipeline
+from engine.pipeline_cluster import connect
 from engine.places import VARIANTS_FILE, cache_root, runs_root
 from engine.plan import Plan, make_plan
 from engine.prepare import Prepared, prepare

@@ -16,7 +16,7 @@ PACKAGES = (*LAYERS, "cluster")
 ENGINE_CLI = "engine.cli"
 
 HEAVY = {
-    "ray": ("actors.", "engine.pipeline", "cluster."),
+    "ray": ("actors.", "engine.pipeline", "engine.pipeline_cluster", "cluster."),
     "mlflow": (
         "engine.tracking",
         "engine.tracking_artifacts",

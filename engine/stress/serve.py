@@ -142,7 +142,7 @@ def _default_directory(spec: ModelSpec, config: RunConfig) -> Path:
 
 
 def _connect() -> Mapping[str, Any]:
-    from engine.pipeline import connect
+    from engine.pipeline_cluster import connect
 
     return connect()
 

@@ -50,7 +50,7 @@ def start(
 
 def finish(process: subprocess.Popen[str]) -> Done:
     """Wait for a started command."""
-    out, err = process.communicate(timeout=400)
+    out, err = process.communicate(timeout=900)
     return Done(code=process.returncode, out=out, err=err)
 
 

@@ -9,19 +9,15 @@ from typing import Any
 import pytest
 
 from engine.store import read_samples
-from runners.environments import environments_folder
-from runners.tools import cache_folder
 from tests.benchmarks.toolchains import skip_without
 from tests.integration.command import Done, codeassay
 
 pytestmark = pytest.mark.slow
 
 
-def run(places: Path, *arguments: str) -> Done:
+def run(cluster: dict[str, str], places: Path, *arguments: str) -> Done:
     """`codeassay run` without tracking, with this machine's toolchains and environments."""
-    built = {"CODEASSAY_TOOLCHAINS": str(cache_folder()), "CODEASSAY_ENVIRONMENTS": str(environments_folder())}
-    fixed = ("--set", "tracking.enabled=false", "--set", "execution.cpus=2", "--json")
-    done = codeassay("run", *arguments, *fixed, places=places, environment=built)
+    done = codeassay("run", *arguments, "--set", "tracking.enabled=false", "--json", places=places, environment=cluster)
     assert done.code == 0, done.err
     return done
 
@@ -32,7 +28,7 @@ def metrics_of(done: Done) -> dict[str, Any]:
     return numbers
 
 
-def test_one_run_holds_many_languages_and_turns(shared_data: Path, tmp_path: Path) -> None:
+def test_one_run_holds_many_languages_and_turns(cluster: dict[str, str], shared_data: Path, tmp_path: Path) -> None:
     """Tasks that several benchmarks share are answered by each one's own reference; text is told beside programs.
 
     Where a function is explained first, what was said is kept beside the answer that is judged; problems without their
@@ -51,7 +47,9 @@ def test_one_run_holds_many_languages_and_turns(shared_data: Path, tmp_path: Pat
         "  - {name: codedatascience, library: Numpy}\n"
         f"  - {{name: humanevalpack, task: explain, language: js, data: {shared_data / 'humanevalpack'}}}\n"
     )
-    done = run(tmp_path, str(suite), "--data", str(shared_data / "codefuse"), "--model", "reference", "--limit", "3")
+    done = run(
+        cluster, tmp_path, str(suite), "--data", str(shared_data / "codefuse"), "--model", "reference", "--limit", "3"
+    )
     benchmarks = metrics_of(done)["benchmarks"]
     judged = {name: found for name, found in benchmarks.items() if not name.startswith("codedatascience")}
     assert {found["estimates"]["pass_at_1"]["value"] for found in judged.values()} == {1.0}

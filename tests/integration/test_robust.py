@@ -31,13 +31,13 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ran(places: Path) -> Done:
+def ran(cluster: dict[str, str], places: Path) -> Done:
     """The references of eight problems of some lines, and of every variant that the whole catalogue makes of them."""
     data = places / "problems.jsonl"
     problems = load_benchmark("starter", {}, places).problems()[-COUNT:]
     data.write_text("".join(json.dumps(_record(problem)) + "\n" for problem in problems))
     options = ("--data", str(data), "--model", "reference", "--perturb", "full", "--output", str(places / "run"))
-    return codeassay("run", "humaneval", *options, "--set", "execution.cpus=2", "--json", places=places)
+    return codeassay("run", "humaneval", *options, "--json", places=places, environment=cluster)
 
 
 def _record(problem: Problem) -> dict[str, str | None]:

@@ -60,10 +60,10 @@ def _run(places: Path, samples: Path, *more: str) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def unbroken(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+def unbroken(cluster: dict[str, str], samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
     """All samples judged on a cluster of 2 CPUs, in one go."""
     places = tmp_path_factory.mktemp("unbroken")
-    return codeassay(*_run(places, samples), places=places)
+    return codeassay(*_run(places, samples), places=places, environment=cluster)
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +99,16 @@ def _kill_after_first_parts(process: subprocess.Popen[str], run_dir: Path) -> No
     process.wait()
 
 
-def test_a_killed_run_resumes_without_doing_anything_twice(tmp_path: Path, samples: Path, unbroken: Done) -> None:
+def test_a_killed_run_resumes_without_doing_anything_twice(
+    cluster: dict[str, str], tmp_path: Path, samples: Path, unbroken: Done
+) -> None:
     """SIGKILL in the middle, the same command again: committed parts stay untouched and the metrics are the same."""
     run_dir = tmp_path / "run"
     process = start(_run(tmp_path, samples), tmp_path)
     _kill_after_first_parts(process, run_dir)
     committed = _states(run_dir)
     assert 0 < sum(pq.read_metadata(path).num_rows for path in committed if path.parent.name == "samples") < 360
-    resumed = codeassay(*_run(tmp_path, samples), places=tmp_path)
+    resumed = codeassay(*_run(tmp_path, samples), places=tmp_path, environment=cluster)
     assert resumed.code == 0, resumed.err
     after = _states(run_dir)
     assert {path: after[path] for path in committed} == committed
@@ -126,7 +128,9 @@ def _without_times(done: Done) -> dict[str, Any]:
     return {name: value for name, value in done.json["metrics"].items() if not any(word in name for word in measured)}
 
 
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path, samples: Path) -> None:
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
+    cluster: dict[str, str], tmp_path: Path, samples: Path
+) -> None:
     """SIGINT drains, exits with code 4 and names the cure; running again completes the run."""
     process = start(_run(tmp_path, samples), tmp_path)
     while not list((tmp_path / "run" / "samples").glob("part-*")):
@@ -138,7 +142,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path, samples
     assert "run the same command again to resume" in stopped.err
     assert "Traceback" not in stopped.err
     assert 0 < stopped.json["statuses"]["missing"] < 360
-    resumed = codeassay(*_run(tmp_path, samples), places=tmp_path)
+    resumed = codeassay(*_run(tmp_path, samples), places=tmp_path, environment=cluster)
     assert resumed.code == 0, resumed.err
     assert "missing" not in resumed.json["statuses"]
 
