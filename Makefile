@@ -37,7 +37,7 @@ demo: setup
 test: check
 	$(BIN)/python -m pytest -q -n 3 -m slow --ignore $(ALONE) tests/runners
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder -m "slow and not vllm" \
-		tests/integration $(filter-out tests/integration/ tests/runners/ tests/__pycache__/,$(wildcard tests/*/))
+		tests/engine tests/integration $(filter-out tests/engine/ tests/integration/ tests/runners/ tests/__pycache__/,$(wildcard tests/*/))
 
 test-vllm: setup-vllm
 	$(VLLM)/bin/python -m pytest -q -m vllm
